@@ -1,0 +1,18 @@
+//! Values as bytes. Parent and child both know the WIT type, so the bytes carry no tags.
+//!
+//! | type | bytes, little-endian |
+//! |---|---|
+//! | `bool`, `s8`, `u8` | 1 |
+//! | `s16` … `f64` | their own width |
+//! | `char` | the scalar value as 4 |
+//! | `string` | its length in bytes as 4, then UTF-8 |
+//! | `list` | the number of items as 4, then the items: scalars side by side, so that a list of them is one copy |
+//! | `record`, `tuple`, arguments | the fields, one after the other |
+//! | `variant`, `enum` | the case's index as 4, then what the case carries |
+//! | `option` | 0, or 1 and the value |
+//! | `result` | 0 for `ok` or 1 for `err`, then what the case carries |
+//! | `flags` | one bit each, the first in the lowest bit, in as few bytes as hold them |
+//!
+//! Nothing is padded or aligned. A decoder checks every length against the bytes that are left before it allocates.
+//! Rust values come and go by serde ([`encode`], [`decode`]), dynamic ones as [`Value`](crate::Value), and the engine
+//! turns the same bytes into Wasmtime's values.

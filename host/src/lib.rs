@@ -1,0 +1,16 @@
+//! A pool of sandboxed worker processes that call the functions of WebAssembly components.
+
+pub mod types;
+pub mod value;
+pub mod codec;
+pub mod component;
+pub mod job;
+pub mod pool;
+pub mod wire;
+pub mod engine;
+pub use component::{Description, Source};
+pub use pool::Pool;
+pub use types::Type;
+pub use value::Value;
+/// Serves as a worker if this process was started as one; must be the first line of `main`.
+pub fn init() {}
