@@ -41,3 +41,17 @@ pub struct Component {
     /// The cache file that holds both.
     pub cached_at: PathBuf,
 }
+
+#[derive(Clone, Debug, Default)]
+pub struct Options {}
+
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LoadError {
+    #[error("there is no file `{name}`, and no embedded example of that name")]
+    NotFound { name: String },
+}
+
+impl Component {
+    pub fn load(_source: &Source, _options: &Options) -> Result<Component, LoadError> { unimplemented!() }
+}

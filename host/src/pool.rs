@@ -1,7 +1,6 @@
 use crate::component::{Description, Source};
 use crate::job::{Dir, Fault, Isolation, Limits, Report};
 use crate::types::{Function, Type};
-use serde::{Serialize, de::DeserializeOwned};
 use std::marker::PhantomData;
 
 pub struct Pool {}
@@ -30,8 +29,12 @@ pub enum FunctionError {
 }
 
 #[derive(Debug, thiserror::Error)]
-#[error("build")]
-pub struct BuildError;
+pub enum BuildError {
+    #[error(transparent)]
+    Component(#[from] crate::component::LoadError),
+    #[error("cannot start workers")]
+    Start(#[source] std::io::Error),
+}
 
 pub struct Builder {}
 impl Pool {
@@ -56,7 +59,7 @@ impl Builder {
     pub fn build(self) -> Result<Pool, BuildError> { unimplemented!() }
 }
 pub struct Func<'p, P, R> { _p: PhantomData<(&'p Pool, P, R)> }
-impl<'p, P: Serialize, R: DeserializeOwned> Func<'p, P, R> {
+impl<'p, P, R> Func<'p, P, R> {
     pub fn result_type(&self) -> Option<&Type> { unimplemented!() }
     pub fn imap<I: IntoIterator<Item = P>>(&self, _items: I) -> Imap<'p, R> { unimplemented!() }
     pub fn imap_unordered<I: IntoIterator<Item = P>>(&self, _items: I) -> Imap<'p, R> { unimplemented!() }
