@@ -22,4 +22,7 @@ impl Guest {
     pub fn call(&mut self, _function: u32, _arguments: &[u8], _result: &mut Vec<u8>) -> Result<(), FaultReport> {
         unimplemented!()
     }
+
+    /// Stops the clock until the next call.
+    pub fn rest(&mut self) {}
 }
