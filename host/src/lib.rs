@@ -17,8 +17,10 @@ pub use value::Value;
 /// Serves as a worker if this process was started as one; must be the first line of `main`.
 pub fn init() {
     use role::Role;
-    match Role::of_this_process() {
-        None => role::set_initialised(),
-        Some(Role::Compiler | Role::Worker) => unimplemented!(),
-    }
+    let code = match Role::of_this_process() {
+        None => return role::set_initialised(),
+        Some(Role::Compiler) => component::compiler::serve(),
+        Some(Role::Worker) => unimplemented!("the worker is on another branch"),
+    };
+    std::process::exit(code)
 }
