@@ -68,7 +68,8 @@ pub struct Options {
     pub cache: Option<PathBuf>,
     /// Whether the machine code counts fuel, which a limit on fuel needs. Default: no.
     pub fuel: bool,
-    /// How long compiling may take. Default: 60 s, some thirty times what a Python interpreter of 18 MB takes.
+    /// How long compiling may take. Default: 60 s; a component of 0.6 MB takes 0.2 s on two processors (measured on
+    /// 22 November 2026).
     pub time: Duration,
     /// How much memory compiling may take, in bytes. Default: 4 GiB.
     pub memory_bytes: u64,
@@ -115,9 +116,8 @@ impl Component {
 pub enum ComponentError {
     /// Nothing has this name.
     #[error(
-        "no file `{name}`, and no embedded example of this name{hint}: give the path of a .wasm or .wat file, or one of \
-         the examples {examples}",
-        hint = find::did_you_mean(suggestion.as_deref()), examples = embedded::list()
+        "no file and no embedded example is called `{name}`: give the path of a .wasm or .wat file, or one of {}{}",
+        embedded::list(), find::did_you_mean(suggestion.as_deref())
     )]
     Missing {
         /// The name that was given.
@@ -217,7 +217,7 @@ pub enum Limit {
 
 impl fmt::Display for Limit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mebibytes = |bytes: &u64| *bytes as f64 / f64::from(1 << 20);
+        let mebibytes = |bytes: &u64| (*bytes as f64 / f64::from(1 << 20) * 10.0).round() / 10.0;
         match self {
             Limit::Time(time) => write!(f, "it took more than {} s", time.as_secs_f64()),
             Limit::Memory(bytes) => {

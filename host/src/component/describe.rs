@@ -12,11 +12,7 @@ use wit_component::{DecodedWasm, WitPrinter};
 use wit_parser::{PackageId, WorldItem};
 
 /// Describes a compiled component; `binary` is what it was compiled from.
-pub(super) fn describe(
-    engine: &Engine,
-    component: &Component,
-    binary: &[u8],
-) -> anyhow::Result<Description> {
+pub(super) fn describe(engine: &Engine, component: &Component, binary: &[u8]) -> Description {
     let ty = component.component_type();
     let mut exports = Exports {
         engine,
@@ -26,15 +22,15 @@ pub(super) fn describe(
     for (name, item) in ty.exports(engine) {
         exports.add(None, name, &item.ty);
     }
-    Ok(Description {
+    Description {
         functions: exports.functions,
         uncallable: exports.uncallable,
         imports: ty
             .imports(engine)
             .map(|(name, _)| name.to_owned())
             .collect(),
-        wit: wit(binary)?,
-    })
+        wit: wit(binary).unwrap_or_else(|error| not_in_wit(&error)),
+    }
 }
 
 /// The exported functions, as they are met.
@@ -192,4 +188,10 @@ fn wit(binary: &[u8]) -> anyhow::Result<String> {
     let mut printer = WitPrinter::default();
     printer.print(resolve, main, &others)?;
     Ok(printer.output.into())
+}
+
+/// WIT has no words for some valid components, such as those with an instance inside an instance; they run all the same.
+fn not_in_wit(error: &anyhow::Error) -> String {
+    let reason = format!("{error:#}").replace('\n', "\n// ");
+    format!("// this component cannot be written as WIT: {reason}\n")
 }

@@ -9,7 +9,8 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::io::{self, Read, Write};
 
-/// How long a head may be, in bytes. The longest that we have seen, with the WIT of a hundred interfaces, has 100 KB.
+/// How long a head may be, in bytes: hundreds of times what the largest of our examples needs, and little enough that a
+/// head that was made to unfold in memory stays within a few hundred megabytes.
 pub(super) const MAX_HEAD_BYTES: u32 = 4 << 20;
 
 /// What the helper is to do, before the component's bytes.

@@ -15,7 +15,7 @@ const CANDIDATES_SHOWN: usize = 12;
 #[non_exhaustive]
 pub enum FindError {
     /// No exported function has this name.
-    #[error("no function `{name}`{}{}", did_you_mean(suggestion.as_deref()), exported(candidates))]
+    #[error("no function `{name}`{}{}", exported(candidates), did_you_mean(suggestion.as_deref()))]
     Unknown {
         /// The name that was given.
         name: String,
@@ -161,14 +161,14 @@ pub(super) fn closest(word: &str, names: impl Iterator<Item = impl AsRef<str>>) 
 
 pub(super) fn did_you_mean(suggestion: Option<&str>) -> String {
     suggestion
-        .map(|name| format!(", did you mean `{name}`?"))
+        .map(|name| format!("; did you mean `{name}`?"))
         .unwrap_or_default()
 }
 
 fn exported(candidates: &[String]) -> String {
     match candidates {
         [] => ": the component exports no function that can be called".into(),
-        _ => format!("; the component exports {}", list(candidates, ", ")),
+        _ => format!(": the component exports {}", list(candidates, ", ")),
     }
 }
 

@@ -18,7 +18,8 @@ use std::path::PathBuf;
 use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
-/// How long an answer may be, in bytes: sixteen times the machine code of the largest component that we have seen.
+/// How long an answer may be, in bytes: four times the largest component. The machine code of our examples is two to
+/// three times as long as the component.
 const MAX_ANSWER_BYTES: u64 = 1 << 30;
 
 /// How much of the helper's standard error goes into an error's text: the end of it, enough for a panic.

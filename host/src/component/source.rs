@@ -10,8 +10,8 @@ use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-/// How large a component may be, in bytes: several times the largest that we have seen, a Python interpreter with its
-/// libraries, and little enough to be read into memory without a second thought.
+/// How large a component may be, in bytes: a Python interpreter with its libraries has 18 MB, and this much is still read
+/// into memory without a second thought.
 pub(super) const MAX_COMPONENT_BYTES: u64 = 256 << 20;
 
 /// Where a component comes from.
