@@ -26,3 +26,11 @@ impl Guest {
     /// Stops the clock until the next call.
     pub fn rest(&mut self) {}
 }
+
+/// How Wasmtime compiles, and so what a worker's engine must agree with.
+pub(crate) fn compiling(fuel: bool) -> wasmtime::Config {
+    let mut config = wasmtime::Config::new();
+    config.gc_support(false).wasm_exceptions(false).wasm_threads(false).wasm_memory64(false);
+    config.concurrency_support(false).epoch_interruption(true).consume_fuel(fuel);
+    config
+}

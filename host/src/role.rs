@@ -25,7 +25,9 @@ impl Role {
     /// The role that this process was started in; `None` for the program itself.
     pub(crate) fn of_this_process() -> Option<Role> {
         let role = std::env::var_os(VARIABLE)?;
-        [Role::Worker, Role::Compiler].into_iter().find(|known| role == known.name())
+        [Role::Worker, Role::Compiler]
+            .into_iter()
+            .find(|known| role == known.name())
     }
 
     fn name(self) -> &'static str {
@@ -63,8 +65,14 @@ pub(crate) fn command(program: Option<&Path>, role: Role) -> Result<Command, NoC
     let program = program.map(|path| absolute(path).unwrap_or_else(|_| path.to_owned()));
     // The link follows the executable even if its file was replaced or removed since.
     let mut command = Command::new(program.as_deref().unwrap_or(Path::new("/proc/self/exe")));
-    command.arg0(role.process_name()).current_dir("/").process_group(0);
-    command.env_clear().env(VARIABLE, role.name()).env("RUST_BACKTRACE", "0");
+    command
+        .arg0(role.process_name())
+        .current_dir("/")
+        .process_group(0);
+    command
+        .env_clear()
+        .env(VARIABLE, role.name())
+        .env("RUST_BACKTRACE", "0");
     Ok(command)
 }
 
