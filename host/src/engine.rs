@@ -2,24 +2,164 @@
 //!
 //! This module doesn't know that it runs in a child process.
 
-use crate::wire::{FaultReport, Start};
-use std::os::fd::BorrowedFd;
-use std::sync::Arc;
+mod config;
+mod code;
+mod imports;
+mod instance;
+mod memory;
+mod waiting;
+mod stderr;
+mod clock;
+mod typed;
+mod dynamic;
+mod number;
+mod reader;
+mod report;
+#[cfg(test)]
+mod tests;
 
-/// Where a guest's standard error goes besides the reports: called with each piece that the guest writes.
-pub type StderrSink = Arc<dyn Fn(&[u8]) + Send + Sync>;
+pub use config::{Metering, config};
+pub use stderr::StderrSink;
+
+use crate::job::Isolation;
+use crate::types::Function;
+use crate::wire::{FaultReport, Start};
+use anyhow::{Context, bail};
+use clock::Clock;
+use instance::{Instance, Template};
+use std::os::fd::BorrowedFd;
+use wasmtime::component::{Component, ComponentExportIndex};
+use wasmtime::Engine;
 
 /// A loaded component, ready to be called.
-pub struct Guest {}
+///
+/// It belongs to the thread that loaded it.
+pub struct Guest {
+    functions: Vec<Export>,
+    template: Template,
+    isolation: Isolation,
+    initializer: Option<(u32, Vec<u8>)>,
+    /// The instance that the next job finds; `None` before the first job, after a fault, and always if each job has an
+    /// instance of its own.
+    idle: Option<Instance>,
+    clock: Option<Clock>,
+}
+
+/// An exported function, and how to call it.
+struct Export {
+    function: Function,
+    index: ComponentExportIndex,
+    call: typed::Call,
+}
 
 impl Guest {
     /// Loads machine code that the compile helper of this same program made.
-    pub fn load(_start: &Start, _code: BorrowedFd<'_>, _stderr: StderrSink) -> anyhow::Result<Guest> {
-        unimplemented!()
+    ///
+    /// # Errors
+    ///
+    /// The machine code is not for this engine, an export of the description is missing, or the component imports
+    /// something that nobody provides.
+    pub fn load(start: &Start, code: BorrowedFd<'_>, stderr: StderrSink) -> anyhow::Result<Guest> {
+        let engine = Engine::new(&config::serving(&start.limits)).map_err(ours).context("the engine cannot start")?;
+        let component = code::load(&engine, code)?;
+        let exports = start.description.functions.iter().map(|function| export(&component, function));
+        Ok(Guest {
+            functions: exports.collect::<anyhow::Result<_>>()?,
+            template: Template::new(&component, &start.limits, &start.grants, stderr)?,
+            isolation: start.isolation,
+            initializer: start.initializer.clone(),
+            idle: None,
+            clock: start.limits.timeout.map(|limit| Clock::new(&engine, limit)).transpose()?,
+        })
     }
 
     /// Calls the function with this index in the description, and appends its encoded result to `result`.
-    pub fn call(&mut self, _function: u32, _arguments: &[u8], _result: &mut Vec<u8>) -> Result<(), FaultReport> {
-        unimplemented!()
+    ///
+    /// # Errors
+    ///
+    /// The guest failed, and `result` is as long as before. Its instance is gone: the next call makes a new one.
+    pub fn call(&mut self, function: u32, arguments: &[u8], result: &mut Vec<u8>) -> Result<(), FaultReport> {
+        self.template.stderr.forget();
+        if let Some(clock) = &mut self.clock {
+            clock.run();
+        }
+        let mut instance = match self.idle.take() {
+            Some(instance) => instance,
+            None => self.instantiate()?,
+        };
+        self.run(&mut instance, function, arguments, result)?;
+        if self.isolation == Isolation::InstancePerWorker {
+            self.idle = Some(instance);
+        }
+        Ok(())
     }
+
+    /// Stops the clock that times jobs, which costs a little as long as it runs. Whoever calls says: no job for a while.
+    pub fn rest(&mut self) {
+        if let Some(clock) = &mut self.clock {
+            clock.rest();
+        }
+    }
+
+    /// A new instance, whose initializer has run.
+    fn instantiate(&self) -> Result<Instance, FaultReport> {
+        let mut instance = self.template.instantiate(self.deadline_ticks())?;
+        if let Some((function, arguments)) = &self.initializer {
+            self.run(&mut instance, *function, arguments, &mut Vec::new()).map_err(report::of_start)?;
+        }
+        Ok(instance)
+    }
+
+    fn run(
+        &self,
+        instance: &mut Instance,
+        function: u32,
+        arguments: &[u8],
+        result: &mut Vec<u8>,
+    ) -> Result<(), FaultReport> {
+        let Some(export) = self.functions.get(function as usize) else {
+            return Err(report::no_function(function));
+        };
+        let called = instance.prepare(self.deadline_ticks()).and_then(|()| {
+            let callee = instance.function(&export.index)?;
+            (export.call)(&mut instance.store, &callee, &export.function, arguments, result)
+        });
+        called.map_err(|error| self.template.report(&error, &instance.store))
+    }
+
+    /// How many ticks of the engine's epoch a job may take from now on.
+    fn deadline_ticks(&self) -> Option<u64> {
+        self.clock.as_ref().map(Clock::deadline_ticks)
+    }
+
+    /// Stops the clock until the next call.
+    pub fn rest(&mut self) {}
+}
+
+/// How Wasmtime compiles, and so what a worker's engine must agree with.
+pub(crate) fn compiling(fuel: bool) -> wasmtime::Config {
+    let mut config = wasmtime::Config::new();
+    config.gc_support(false).wasm_exceptions(false).wasm_threads(false).wasm_memory64(false);
+    config.concurrency_support(false).epoch_interruption(true).consume_fuel(fuel);
+    config
+}
+
+/// Finds a function of the description among the component's exports.
+fn export(component: &Component, function: &Function) -> anyhow::Result<Export> {
+    let interface = match &function.interface {
+        Some(name) => match component.get_export_index(None, name.as_str()) {
+            Some(index) => Some(index),
+            None => bail!("the component exports no interface `{name}`; was it compiled from another file?"),
+        },
+        None => None,
+    };
+    let index = component
+        .get_export_index(interface.as_ref(), function.name.as_str())
+        .with_context(|| format!("the component exports no function `{}`", function.full_name()))?;
+    Ok(Export { index, call: typed::call_for(function).unwrap_or(dynamic::call), function: function.clone() })
+}
+
+/// Wasmtime has an error type of its own, which knows no anyhow.
+fn ours(error: wasmtime::Error) -> anyhow::Error {
+    anyhow::Error::from_boxed(error.into())
 }

@@ -58,6 +58,9 @@ pub enum Cause {
     /// The job ran in two workers and both died.
     #[error("the job was running when two workers died, the last of them: {0}")]
     Poisoned(End),
+    /// No worker could be started to run it.
+    #[error("no worker can be started: {0}")]
+    NoWorker(String),
     /// The job was cancelled, or its pool was terminated, before it had a value.
     #[error("cancelled")]
     Cancelled,

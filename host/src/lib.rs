@@ -8,9 +8,19 @@ pub mod job;
 pub mod pool;
 pub mod wire;
 pub mod engine;
+mod role;
 pub use component::{Description, Source};
+pub use role::NoChildren;
 pub use pool::Pool;
 pub use types::Type;
 pub use value::Value;
 /// Serves as a worker if this process was started as one; must be the first line of `main`.
-pub fn init() {}
+pub fn init() {
+    use role::Role;
+    let code = match Role::of_this_process() {
+        None => return role::set_initialised(),
+        Some(Role::Compiler) => component::compiler::serve(),
+        Some(Role::Worker) => unimplemented!("the worker is on another branch"),
+    };
+    std::process::exit(code)
+}

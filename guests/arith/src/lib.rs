@@ -1,0 +1,42 @@
+//! Arithmetic: the shortest example of a guest. The world's functions are those of a trait, and that is all.
+
+wit_bindgen::generate!({ path: "../../wit/tasks", world: "arith-guest" });
+
+use exports::pool::tasks::arith::Guest;
+
+struct Arith;
+export!(Arith);
+
+impl Guest for Arith {
+    fn square(n: i64) -> i64 {
+        n.checked_mul(n)
+            .unwrap_or_else(|| panic!("square({n}) overflows a 64-bit integer"))
+    }
+
+    fn square_root(x: f64) -> f64 {
+        assert!(x >= 0.0, "square-root({x}) is not a real number");
+        (x.sqrt() * 100.0).round() / 100.0
+    }
+
+    fn product(a: i64, b: i64, c: i64) -> i64 {
+        // In 128 bits two factors always fit, and where the third doesn't the result wouldn't either.
+        (i128::from(a) * i128::from(b))
+            .checked_mul(c.into())
+            .and_then(|product| product.try_into().ok())
+            .unwrap_or_else(|| panic!("product({a}, {b}, {c}) overflows a 64-bit integer"))
+    }
+
+    fn cube(n: i64) -> i64 {
+        n.checked_pow(3)
+            .unwrap_or_else(|| panic!("cube({n}) overflows a 64-bit integer"))
+    }
+
+    fn cubes(n: u32) -> Vec<i64> {
+        (0..n.into()).map(Self::cube).collect()
+    }
+
+    fn evens(mut numbers: Vec<i64>) -> Vec<i64> {
+        numbers.retain(|n| n % 2 == 0);
+        numbers
+    }
+}

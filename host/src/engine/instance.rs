@@ -1,0 +1,144 @@
+//! Instances of a component: one after the other from one template, each with a store of its own.
+
+use super::memory::MemoryLimit;
+use super::report;
+use super::stderr::{Stderr, StderrSink};
+use super::{imports, ours, waiting};
+use crate::job::{Grants, Limits};
+use crate::wire::FaultReport;
+use anyhow::Context;
+use std::sync::Arc;
+use wasmtime::component::{Component, ComponentExportIndex, Func, InstancePre, ResourceTable};
+use wasmtime::{Engine, Result, Store};
+use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+
+/// What a guest may always copy out of its memory at a time, in bytes, however little memory it has: Wasmtime's own
+/// default. A result that isn't [`typed`](super::typed) takes 40 bytes a value outside and may be 1 byte inside.
+const MIN_COPIED_BYTES: u64 = 128 << 20;
+
+/// For jobs without a time limit: as many ticks as never come.
+const NEVER_TICKS: u64 = u64::MAX / 2;
+
+/// A linked component, and all that its instances have in common.
+pub(super) struct Template {
+    engine: Engine,
+    linked: InstancePre<State>,
+    limits: Limits,
+    grants: Arc<Grants>,
+    pub(super) stderr: Stderr,
+}
+
+/// A component that runs. After a fault it must not run again.
+pub(super) struct Instance {
+    pub(super) store: Store<State>,
+    instance: wasmtime::component::Instance,
+    fuel: Option<u64>,
+}
+
+/// What Wasmtime's host functions find when an instance calls them.
+pub(super) struct State {
+    pub(super) memory: MemoryLimit,
+    wasi: Option<Wasi>,
+    grants: Arc<Grants>,
+    stderr: Stderr,
+}
+
+struct Wasi {
+    context: WasiCtx,
+    table: ResourceTable,
+}
+
+impl Template {
+    pub(super) fn new(
+        component: &Component,
+        limits: &Limits,
+        grants: &Grants,
+        stderr: StderrSink,
+    ) -> anyhow::Result<Template> {
+        let linked = imports::link(component)?.instantiate_pre(component).map_err(ours);
+        let template = Template {
+            engine: component.engine().clone(),
+            linked: linked.context("the component's imports do not fit what is provided")?,
+            limits: limits.clone(),
+            grants: Arc::new(grants.clone()),
+            stderr: Stderr::new(stderr),
+        };
+        // Once for the error, before any job.
+        template.wasi_with_directories()?;
+        Ok(template)
+    }
+
+    /// A new instance, none of whose functions has run.
+    pub(super) fn instantiate(&self, deadline_ticks: Option<u64>) -> std::result::Result<Instance, FaultReport> {
+        let state = State {
+            memory: MemoryLimit::new(self.limits.memory_bytes),
+            wasi: self.wasi_with_directories().map_err(|error| report::no_start(&error))?,
+            grants: self.grants.clone(),
+            stderr: self.stderr.clone(),
+        };
+        let mut store = Store::new(&self.engine, state);
+        store.limiter(|state| &mut state.memory);
+        store.set_hostcall_fuel(copied_bytes(&self.limits));
+        store.set_epoch_deadline(deadline_ticks.unwrap_or(NEVER_TICKS));
+        let instance = self
+            .fuel(&mut store)
+            .and_then(|()| self.linked.instantiate(&mut store))
+            .map_err(|error| report::of_start(self.report(&error, &store)))?;
+        Ok(Instance { store, instance, fuel: self.limits.fuel })
+    }
+
+    /// What to say of an error that a call returned.
+    pub(super) fn report(&self, error: &wasmtime::Error, store: &Store<State>) -> FaultReport {
+        report::of_call(error, &self.limits, store.data().memory.refused, self.stderr.last())
+    }
+
+    /// Directories are opened with the instance, where an error can be told. Without them WASI's context, which costs a
+    /// microsecond, is made when a guest first calls WASI, and most jobs never do.
+    fn wasi_with_directories(&self) -> anyhow::Result<Option<Wasi>> {
+        if self.grants.dirs.is_empty() {
+            return Ok(None);
+        }
+        let context = imports::context(&self.grants, &self.stderr)?;
+        Ok(Some(Wasi { context, table: ResourceTable::new() }))
+    }
+
+    fn fuel(&self, store: &mut Store<State>) -> Result<()> {
+        self.limits.fuel.map_or(Ok(()), |fuel| store.set_fuel(fuel))
+    }
+}
+
+impl Instance {
+    /// Gives the next job its share of time and fuel.
+    pub(super) fn prepare(&mut self, deadline_ticks: Option<u64>) -> Result<()> {
+        self.store.data_mut().memory.refused = false;
+        if let Some(ticks) = deadline_ticks {
+            self.store.set_epoch_deadline(ticks);
+        }
+        match self.fuel {
+            Some(fuel) => self.store.set_fuel(fuel),
+            None => Ok(()),
+        }
+    }
+
+    pub(super) fn function(&mut self, index: &ComponentExportIndex) -> Result<Func> {
+        let function = self.instance.get_func(&mut self.store, index);
+        function.ok_or_else(|| wasmtime::Error::msg("the export is no function"))
+    }
+}
+
+/// How much a guest may copy out of its memory at a time, in bytes: as much as it may have, so that what is outside is
+/// bounded by what may be inside.
+pub(super) fn copied_bytes(limits: &Limits) -> usize {
+    usize::try_from(limits.memory_bytes.max(MIN_COPIED_BYTES)).unwrap_or(usize::MAX)
+}
+
+impl WasiView for State {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        waiting::enter();
+        let wasi = self.wasi.get_or_insert_with(|| {
+            let context = imports::context(&self.grants, &self.stderr);
+            Wasi { context: context.expect("only directories can fail to open"), table: ResourceTable::new() }
+        });
+        WasiCtxView { ctx: &mut wasi.context, table: &mut wasi.table }
+    }
+}

@@ -1,0 +1,58 @@
+//! How much memory an instance may have: all its memories and tables together.
+
+use wasmtime::{Result, ResourceLimiter};
+
+/// What a place in a table takes, in bytes: a pointer to a function.
+const TABLE_ELEMENT_BYTES: usize = size_of::<usize>();
+
+/// The memory that an instance has and may have.
+pub(super) struct MemoryLimit {
+    limit_bytes: u64,
+    used_bytes: u64,
+    /// What was granted last, in bytes, in case that the system can't give it.
+    granted_bytes: u64,
+    /// Whether the guest was refused memory since its job began.
+    pub(super) refused: bool,
+}
+
+impl MemoryLimit {
+    pub(super) fn new(limit_bytes: u64) -> Self {
+        MemoryLimit { limit_bytes, used_bytes: 0, granted_bytes: 0, refused: false }
+    }
+
+    fn grow(&mut self, by_bytes: usize) -> bool {
+        let used_bytes = self.used_bytes.saturating_add(by_bytes as u64);
+        if used_bytes > self.limit_bytes {
+            self.refused = true;
+            return false;
+        }
+        self.used_bytes = used_bytes;
+        self.granted_bytes = by_bytes as u64;
+        true
+    }
+
+    fn take_back(&mut self) {
+        self.used_bytes -= std::mem::take(&mut self.granted_bytes);
+        self.refused = true;
+    }
+}
+
+impl ResourceLimiter for MemoryLimit {
+    fn memory_growing(&mut self, current: usize, desired: usize, _maximum: Option<usize>) -> Result<bool> {
+        Ok(self.grow(desired - current))
+    }
+
+    fn memory_grow_failed(&mut self, _error: wasmtime::Error) -> Result<()> {
+        self.take_back();
+        Ok(())
+    }
+
+    fn table_growing(&mut self, current: usize, desired: usize, _maximum: Option<usize>) -> Result<bool> {
+        Ok(self.grow((desired - current).saturating_mul(TABLE_ELEMENT_BYTES)))
+    }
+
+    fn table_grow_failed(&mut self, _error: wasmtime::Error) -> Result<()> {
+        self.take_back();
+        Ok(())
+    }
+}

@@ -1,0 +1,81 @@
+//! Encoded arguments, read from front to back. The bytes come from the parent, who is trusted; a length that leads past
+//! their end is an error all the same, never a panic and never an allocation.
+
+/// Arguments that don't decode as the function's types.
+#[derive(Debug, thiserror::Error)]
+#[error("its arguments don't decode: {0}")]
+pub(super) struct Undecodable(pub(super) &'static str);
+
+/// What is left of the arguments.
+pub(super) struct Reader<'a>(&'a [u8]);
+
+impl<'a> Reader<'a> {
+    pub(super) fn new(bytes: &'a [u8]) -> Self {
+        Reader(bytes)
+    }
+
+    /// The next bytes of a fixed width.
+    #[inline]
+    pub(super) fn array<const N: usize>(&mut self) -> Result<[u8; N], Undecodable> {
+        let (array, rest) = self.0.split_first_chunk().ok_or(Undecodable("they end early"))?;
+        self.0 = rest;
+        Ok(*array)
+    }
+
+    /// The next items of a fixed width, after their number.
+    #[inline]
+    pub(super) fn arrays<const N: usize>(&mut self) -> Result<&'a [[u8; N]], Undecodable> {
+        let count = self.length()?;
+        let bytes = count.checked_mul(N).and_then(|bytes| self.0.split_at_checked(bytes));
+        let (items, rest) = bytes.ok_or(Undecodable("a list is longer than they are"))?;
+        self.0 = rest;
+        Ok(items.as_chunks().0)
+    }
+
+    pub(super) fn text(&mut self) -> Result<&'a str, Undecodable> {
+        str::from_utf8(self.arrays::<1>()?.as_flattened()).map_err(|_| Undecodable("a string is not UTF-8"))
+    }
+
+    pub(super) fn char(&mut self) -> Result<char, Undecodable> {
+        char::from_u32(u32::from_le_bytes(self.array()?)).ok_or(Undecodable("a char is none"))
+    }
+
+    /// A `bool`, or whether an option has a value, or whether a result is its `err` case.
+    #[inline]
+    pub(super) fn bool(&mut self) -> Result<bool, Undecodable> {
+        match self.array()? {
+            [0] => Ok(false),
+            [1] => Ok(true),
+            _ => Err(Undecodable("a bool is neither 0 nor 1")),
+        }
+    }
+
+    /// The number of items in a list, or the index of a case.
+    #[inline]
+    pub(super) fn length(&mut self) -> Result<usize, Undecodable> {
+        Ok(u32::from_le_bytes(self.array()?) as usize)
+    }
+
+    /// How many bytes are left. Each item of a list takes at least one.
+    pub(super) fn left(&self) -> usize {
+        self.0.len()
+    }
+
+    #[inline]
+    pub(super) fn end(self) -> Result<(), Undecodable> {
+        if self.0.is_empty() { Ok(()) } else { Err(Undecodable("bytes are left over")) }
+    }
+}
+
+/// Appends the number of items in a list, or the index of a case.
+#[inline]
+pub(super) fn put_length(length: usize, out: &mut Vec<u8>) {
+    // A guest's memory ends at 4 GiB, so that no list in it has more items than that.
+    let length = u32::try_from(length).expect("a 32-bit memory holds no longer list");
+    out.extend_from_slice(&length.to_le_bytes());
+}
+
+pub(super) fn put_text(text: &str, out: &mut Vec<u8>) {
+    put_length(text.len(), out);
+    out.extend_from_slice(text.as_bytes());
+}

@@ -1,0 +1,81 @@
+//! What is said of a job that failed: Wasmtime's error as a cause, a backtrace and the guest's last words.
+
+use super::reader::Undecodable;
+use crate::job::{Cause, Limits};
+use crate::wire::FaultReport;
+use wasmtime::{Trap, WasmBacktrace};
+use wasmtime_wasi::I32Exit;
+
+/// How many functions a backtrace names: enough to see where a deep recursion came from, little enough to read.
+pub(super) const MAX_FRAMES: usize = 32;
+
+/// The report of a call that returned this error.
+pub(super) fn of_call(error: &wasmtime::Error, limits: &Limits, memory_refused: bool, stderr: String) -> FaultReport {
+    FaultReport { cause: cause(error, limits, memory_refused), backtrace: backtrace(error), stderr }
+}
+
+/// The same report for an instance that didn't come to its first job.
+pub(super) fn of_start(report: FaultReport) -> FaultReport {
+    match report.cause {
+        Cause::Start(_) => report,
+        cause => FaultReport { cause: Cause::Start(cause.to_string()), ..report },
+    }
+}
+
+/// The report if not even an instance could be tried.
+pub(super) fn no_start(error: &anyhow::Error) -> FaultReport {
+    FaultReport { cause: Cause::Start(format!("{error:#}")), backtrace: Vec::new(), stderr: String::new() }
+}
+
+/// The report of a call to a function that isn't in the description.
+pub(super) fn no_function(index: u32) -> FaultReport {
+    no_start(&anyhow::anyhow!("there is no function {index}"))
+}
+
+fn cause(error: &wasmtime::Error, limits: &Limits, memory_refused: bool) -> Cause {
+    if let Some(undecodable) = error.downcast_ref::<Undecodable>() {
+        return Cause::Start(undecodable.to_string());
+    }
+    if let Some(I32Exit(code)) = error.downcast_ref() {
+        return Cause::Exit(*code);
+    }
+    match (error.downcast_ref(), limits) {
+        (Some(Trap::Interrupt), Limits { timeout: Some(timeout), .. }) => return Cause::Timeout(*timeout),
+        (Some(Trap::OutOfFuel), Limits { fuel: Some(fuel), .. }) => return Cause::Fuel(*fuel),
+        _ if memory_refused => return Cause::Memory(limits.memory_bytes),
+        (Some(trap), _) => return Cause::Trap(trap_text(*trap)),
+        (None, _) => {}
+    }
+    let text = error.root_cause().to_string();
+    // Wasmtime adds a backtrace to every error that passes through guest code: a host function refused to go on.
+    // An allocator of the guest that answers nonsense is found before its function is called.
+    if error.downcast_ref::<WasmBacktrace>().is_some() || text.starts_with("realloc return") {
+        Cause::Trap(text)
+    } else if text.contains("fuel allocated for hostcalls") {
+        let limit_mib = super::instance::copied_bytes(limits) >> 20;
+        Cause::Result(format!(
+            "copied out of the guest it takes more than {limit_mib} MiB; return less, or raise the memory limit"
+        ))
+    } else {
+        Cause::Result(text)
+    }
+}
+
+fn trap_text(trap: Trap) -> String {
+    match trap {
+        Trap::UnreachableCodeReached => "unreachable instruction executed".to_owned(),
+        trap => trap.to_string().trim_start_matches("wasm trap: ").to_owned(),
+    }
+}
+
+fn backtrace(error: &wasmtime::Error) -> Vec<String> {
+    let Some(backtrace) = error.downcast_ref::<WasmBacktrace>() else { return Vec::new() };
+    let frames = backtrace.frames().iter().take(MAX_FRAMES);
+    frames
+        .map(|frame| match frame.func_name() {
+            // The alternate form leaves out the compiler's hash.
+            Some(name) => format!("{:#}", rustc_demangle::demangle(name)),
+            None => format!("function {}", frame.func_index()),
+        })
+        .collect()
+}
