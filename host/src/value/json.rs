@@ -30,7 +30,8 @@ use serde_json::{Map, Value as Json};
 /// # Errors
 /// Says what is wrong and where, if the text is not JSON or the value not of this type.
 pub fn parse(text: &[u8], ty: &Type) -> Result<Value, TextError> {
-    let json = serde_json::from_slice(text).map_err(|error| TextError::syntax("JSON", error))?;
+    let json =
+        serde_json::from_slice(text).map_err(|error| TextError::syntax("JSON", reason(&error)))?;
     from_json(&json, ty)
 }
 
@@ -109,6 +110,15 @@ fn read(json: &Json, ty: &Type) -> Result<Option<Value>, TextError> {
         (Type::Flags(names), Json::Array(items)) => read_flags(items, names)?,
         _ => None,
     })
+}
+
+/// What the parser says. Of its place only the column is kept where there is but one line: a line of a larger file.
+fn reason(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    match text.strip_suffix(&format!(" at line 1 column {}", error.column())) {
+        Some(what) => format!("{what} at character {}", error.column()),
+        None => text,
+    }
 }
 
 fn integer<T: TryFrom<i128>>(json: &Json) -> Option<T> {

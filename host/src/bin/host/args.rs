@@ -12,13 +12,13 @@ use std::time::Duration;
 /// Call the functions of WebAssembly components in a pool of sandboxed worker processes
 #[derive(Debug, Parser)]
 #[command(name = "host", version, after_help = exit::help(), arg_required_else_help = true)]
-pub struct Args {
+pub(crate) struct Args {
     #[command(subcommand)]
     pub command: Command,
 }
 
 #[derive(Debug, Subcommand)]
-pub enum Command {
+pub(crate) enum Command {
     /// Call a function of one parameter with each item
     #[command(after_help = MAP_EXAMPLES)]
     Map(MapArgs),
@@ -46,7 +46,7 @@ pub enum Command {
 }
 
 #[derive(Debug, Options)]
-pub struct MapArgs {
+pub(crate) struct MapArgs {
     #[command(flatten)]
     pub target: Target,
     /// The arguments, one a job: WAVE values such as `3` or `"x"`, and ranges such as `1..=12`
@@ -68,7 +68,7 @@ pub struct MapArgs {
 }
 
 #[derive(Debug, Options)]
-pub struct StarmapArgs {
+pub(crate) struct StarmapArgs {
     #[command(flatten)]
     pub target: Target,
     /// The arguments, one tuple a job, in WAVE: `(1, "two", [3])`
@@ -90,7 +90,7 @@ pub struct StarmapArgs {
 }
 
 #[derive(Debug, Options)]
-pub struct CallArgs {
+pub(crate) struct CallArgs {
     /// A component's file, or the name of an embedded example such as `arith`
     pub component: PathBuf,
     /// The function and its arguments in WAVE: `product(1, 2, 3)`
@@ -102,7 +102,7 @@ pub struct CallArgs {
 }
 
 #[derive(Debug, Options)]
-pub struct InspectArgs {
+pub(crate) struct InspectArgs {
     /// A component's file, or the name of an embedded example such as `arith`
     pub component: PathBuf,
     /// How to write it
@@ -111,13 +111,13 @@ pub struct InspectArgs {
 }
 
 #[derive(Debug, Options)]
-pub struct CompileArgs {
+pub(crate) struct CompileArgs {
     /// A component's file, or the name of an embedded example such as `arith`
     pub component: PathBuf,
 }
 
 #[derive(Debug, Options)]
-pub struct CompletionsArgs {
+pub(crate) struct CompletionsArgs {
     /// The shell
     #[arg(value_enum)]
     pub shell: Shell,
@@ -125,7 +125,7 @@ pub struct CompletionsArgs {
 
 /// Which function.
 #[derive(Debug, Options)]
-pub struct Target {
+pub(crate) struct Target {
     /// A component's file, or the name of an embedded example such as `arith`
     pub component: PathBuf,
     /// The function: `name` where that is unique, `interface/name`, or `ns:pkg/interface@version#name`
@@ -136,7 +136,7 @@ pub struct Target {
 /// How jobs are spread over workers, and when to stop.
 #[derive(Debug, Options)]
 #[command(next_help_heading = "Pool")]
-pub struct RunArgs {
+pub(crate) struct RunArgs {
     /// How many worker processes; `50%` is half of the processors that may be used [default: 100%]
     #[arg(long, value_name = "N|N%", value_parser = quantity::workers)]
     pub workers: Option<Workers>,
@@ -158,12 +158,12 @@ pub struct RunArgs {
 }
 
 /// `None` is `auto`. An alias, so that clap doesn't take it for an option that may be missing.
-pub type Chunk = std::option::Option<usize>;
+pub(crate) type Chunk = std::option::Option<u32>;
 
 /// What a job may use, and what the guest is given.
 #[derive(Debug, Options)]
 #[command(next_help_heading = "Guest")]
-pub struct GuestArgs {
+pub(crate) struct GuestArgs {
     /// Stop a job that runs longer than this, such as `200ms` or `2s` [default: never]
     #[arg(long, value_name = "TIME", value_parser = quantity::duration)]
     pub timeout: Option<Duration>,
@@ -187,7 +187,7 @@ pub struct GuestArgs {
 /// What is shown.
 #[derive(Debug, Options)]
 #[command(next_help_heading = "Output")]
-pub struct OutputArgs {
+pub(crate) struct OutputArgs {
     /// How to write results: WAVE text, or JSON lines that also tell of failed jobs
     #[arg(long, value_enum, default_value_t)]
     pub format: Format,
@@ -200,14 +200,14 @@ pub struct OutputArgs {
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub enum Format {
+pub(crate) enum Format {
     #[default]
     Text,
     Json,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub enum Instance {
+pub(crate) enum Instance {
     #[default]
     Worker,
     Job,
@@ -215,7 +215,7 @@ pub enum Instance {
 
 /// The arguments of this process, prepared for clap, which would take `-3..=3` for a row of short options. A space
 /// before it makes it an item, and to WAVE a space means nothing.
-pub fn typed(args: impl Iterator<Item = OsString>) -> impl Iterator<Item = OsString> {
+pub(crate) fn typed(args: impl Iterator<Item = OsString>) -> impl Iterator<Item = OsString> {
     args.map(|arg| match arg.to_str().map(str::as_bytes) {
         Some([b'-', b'0'..=b'9', ..] | b"-inf") => {
             let mut spaced = OsString::from(" ");

@@ -6,7 +6,7 @@ use crate::plan::{Jobs, Plan, Talk};
 use crate::run::run;
 use host::value::wave;
 
-pub fn call(args: CallArgs) -> Result<u8, Failure> {
+pub(crate) fn call(args: CallArgs) -> Result<u8, Failure> {
     let (function, arguments) = wave::split_call(&args.call).map_err(Failure::command_line)?;
     let target = Target {
         component: args.component,

@@ -4,8 +4,9 @@ use crate::args::CompileArgs;
 use crate::exit::{self, Failure};
 use crate::{inspect, output};
 
-pub fn compile(args: CompileArgs) -> Result<u8, Failure> {
+pub(crate) fn compile(args: CompileArgs) -> Result<u8, Failure> {
     let component = inspect::load(args.component)?;
-    output::print(format!("{}\n", component.cached_at.display()).as_bytes())?;
+    let file = component.cached_at.ok_or_else(Failure::no_cache)?;
+    output::print(format!("{}\n", file.display()).as_bytes())?;
     Ok(exit::DONE)
 }

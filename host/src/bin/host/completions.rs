@@ -5,7 +5,7 @@ use crate::exit::{self, Failure};
 use crate::output;
 use clap::CommandFactory;
 
-pub fn completions(args: CompletionsArgs) -> Result<u8, Failure> {
+pub(crate) fn completions(args: CompletionsArgs) -> Result<u8, Failure> {
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut Args::command(), "host", &mut script);
     output::print(&script)?;

@@ -1,25 +1,25 @@
 //! How the program ends: the exit codes, and the failures that keep it from doing what was asked.
 
-use host::component::LoadError;
+use host::component::ComponentError;
 use host::pool::{BuildError, FunctionError};
 use std::error::Error;
 use std::fmt::Display;
 
 /// Every job was done.
-pub const DONE: u8 = 0;
+pub(crate) const DONE: u8 = 0;
 /// The pool itself failed: workers could not be started, the component could not be compiled, results not written.
-pub const POOL_FAILED: u8 = 1;
+pub(crate) const POOL_FAILED: u8 = 1;
 /// The command line was wrong. An input line of the wrong type counts as that, too.
-pub const WRONG_COMMAND_LINE: u8 = 2;
+pub(crate) const WRONG_COMMAND_LINE: u8 = 2;
 /// At least one job failed.
-pub const JOB_FAILED: u8 = 3;
+pub(crate) const JOB_FAILED: u8 = 3;
 /// The run's deadline passed. The code is the one of `timeout`.
-pub const DEADLINE: u8 = 124;
+pub(crate) const DEADLINE: u8 = 124;
 /// Ctrl-C. The code is the one that a shell shows for a program that SIGINT ended.
-pub const INTERRUPTED: u8 = 130;
+pub(crate) const INTERRUPTED: u8 = 130;
 
 /// The codes as `--help` and the README show them.
-pub const TABLE: [(u8, &str); 6] = [
+pub(crate) const TABLE: [(u8, &str); 6] = [
     (DONE, "every job done"),
     (POOL_FAILED, "the pool itself failed"),
     (
@@ -32,14 +32,14 @@ pub const TABLE: [(u8, &str); 6] = [
 ];
 
 /// The table as the end of the help text.
-pub fn help() -> String {
+pub(crate) fn help() -> String {
     let row = |(code, meaning): &(u8, &str)| format!("\n  {code:<3}  {meaning}");
     format!("Exit codes:{}", TABLE.iter().map(row).collect::<String>())
 }
 
 /// Why the program cannot do what was asked.
 #[derive(Debug)]
-pub struct Failure {
+pub(crate) struct Failure {
     /// The exit code.
     pub code: u8,
     /// What happened and where.
@@ -50,7 +50,7 @@ pub struct Failure {
 
 impl Failure {
     /// The command line, or the input it names, asks for something that cannot be.
-    pub fn command_line(message: impl Display) -> Self {
+    pub(crate) fn command_line(message: impl Display) -> Self {
         Failure {
             code: WRONG_COMMAND_LINE,
             message: message.to_string(),
@@ -59,7 +59,7 @@ impl Failure {
     }
 
     /// The machine or the pool does not do its part.
-    pub fn pool(error: impl Error) -> Self {
+    pub(crate) fn pool(error: impl Error) -> Self {
         Failure {
             code: POOL_FAILED,
             message: with_causes(&error),
@@ -67,14 +67,23 @@ impl Failure {
         }
     }
 
+    /// A component was compiled, but could not be kept.
+    pub(crate) fn no_cache() -> Self {
+        Failure {
+            code: POOL_FAILED,
+            message: "the component compiles, but its machine code could not be written to the cache".into(),
+            hint: Some("look at the free space and the rights of the cache folder, or point XDG_CACHE_HOME elsewhere".into()),
+        }
+    }
+
     /// The same failure, and what we were about to do.
-    pub fn context(mut self, what: &str) -> Self {
+    pub(crate) fn context(mut self, what: &str) -> Self {
         self.message = format!("{what}: {}", self.message);
         self
     }
 
     /// The same failure, and what to do about it.
-    pub fn hint(mut self, hint: impl Display) -> Self {
+    pub(crate) fn hint(mut self, hint: impl Display) -> Self {
         self.hint = Some(hint.to_string());
         self
     }
@@ -86,10 +95,17 @@ impl From<FunctionError> for Failure {
     }
 }
 
-impl From<LoadError> for Failure {
-    fn from(error: LoadError) -> Self {
+impl From<ComponentError> for Failure {
+    fn from(error: ComponentError) -> Self {
         match error {
-            LoadError::NotFound { .. } => Failure::command_line(error),
+            // What was named is not there, or is no component.
+            ComponentError::Missing { .. }
+            | ComponentError::Unreadable { .. }
+            | ComponentError::CoreModule { .. }
+            | ComponentError::Invalid { .. } => Failure {
+                code: WRONG_COMMAND_LINE,
+                ..Failure::pool(error)
+            },
             _ => Failure::pool(error),
         }
     }

@@ -12,7 +12,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// The arguments of one job after the other, as the pool asks for them.
-pub struct Feed {
+pub(crate) struct Feed {
     jobs: Box<dyn Iterator<Item = Result<Vec<Value>, Failure>> + Send>,
     /// How many jobs there are, where that is known.
     pub count: Option<u64>,
@@ -25,14 +25,18 @@ pub struct Feed {
 
 /// What the feed leaves for the run to find.
 #[derive(Debug, Default)]
-pub struct Trail {
+pub(crate) struct Trail {
     failure: Mutex<Option<Failure>>,
     arguments: Mutex<HashMap<u64, Vec<Value>>>,
 }
 
 impl Feed {
     /// Opens the jobs of a plan for this function. Items of the command line are all checked here.
-    pub fn open(plan: &Plan, function: &Function, stop: &Arc<Stop>) -> Result<Feed, Failure> {
+    pub(crate) fn open(
+        plan: &Plan,
+        function: &Function,
+        stop: &Arc<Stop>,
+    ) -> Result<Feed, Failure> {
         let items = match &plan.jobs {
             Jobs::Items(texts) => Items::read(texts, Form::item(function)?)?,
             Jobs::Tuples(texts) => Items::read(texts, Form::tuple(function))?,
@@ -80,7 +84,7 @@ impl Feed {
     }
 
     /// What is left behind, for whoever reads the results.
-    pub fn trail(&self) -> Arc<Trail> {
+    pub(crate) fn trail(&self) -> Arc<Trail> {
         self.trail.clone()
     }
 }
@@ -106,16 +110,24 @@ impl Iterator for Feed {
             }
         }
     }
+
+    /// Lets the pool give all workers something to do until the end.
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        let left = self
+            .count
+            .map(|count| usize::try_from(count - self.next).unwrap_or(usize::MAX));
+        (left.unwrap_or(0), left)
+    }
 }
 
 impl Trail {
     /// The failure that ended the feed, if one did.
-    pub fn failure(&self) -> Option<Failure> {
+    pub(crate) fn failure(&self) -> Option<Failure> {
         hold(&self.failure).take()
     }
 
     /// The arguments of a job, for the first who asks; empty if they were not kept.
-    pub fn arguments(&self, job: u64) -> Vec<Value> {
+    pub(crate) fn arguments(&self, job: u64) -> Vec<Value> {
         hold(&self.arguments).remove(&job).unwrap_or_default()
     }
 }

@@ -7,7 +7,7 @@ use host::value::TextError;
 
 /// How one job's arguments are written.
 #[derive(Clone, Debug)]
-pub struct Form {
+pub(crate) struct Form {
     /// The type of what is written.
     pub ty: Type,
     /// The function's name, for errors.
@@ -18,7 +18,7 @@ pub struct Form {
 
 impl Form {
     /// The form for `map`, whose items are values of the only parameter.
-    pub fn item(function: &Function) -> Result<Form, Failure> {
+    pub(crate) fn item(function: &Function) -> Result<Form, Failure> {
         let name = &function.name;
         match function.params.as_slice() {
             [only] => Ok(Form {
@@ -39,7 +39,7 @@ impl Form {
     }
 
     /// The form for `starmap` and `call`, whose items are tuples of all arguments.
-    pub fn tuple(function: &Function) -> Form {
+    pub(crate) fn tuple(function: &Function) -> Form {
         let types = function
             .params
             .iter()
@@ -53,7 +53,7 @@ impl Form {
     }
 
     /// The job's arguments, from what was written.
-    pub fn arguments(&self, written: Value) -> Vec<Value> {
+    pub(crate) fn arguments(&self, written: Value) -> Vec<Value> {
         match written {
             Value::Tuple(all) if !self.alone => all,
             only => vec![only],
@@ -61,7 +61,7 @@ impl Form {
     }
 
     /// The failure when something written, which stands at `place`, is not of this form.
-    pub fn misfit(&self, place: &str, error: &TextError) -> Failure {
+    pub(crate) fn misfit(&self, place: &str, error: &TextError) -> Failure {
         Failure::command_line(format!("`{}` cannot take {place}: {error}", self.function))
     }
 }

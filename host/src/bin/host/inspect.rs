@@ -10,7 +10,7 @@ use serde_json::json;
 use std::fmt::{self, Write};
 use std::path::PathBuf;
 
-pub fn inspect(args: InspectArgs) -> Result<u8, Failure> {
+pub(crate) fn inspect(args: InspectArgs) -> Result<u8, Failure> {
     let description = load(args.component)?.description;
     let text = match args.format {
         Format::Text => Page(&description).to_string(),
@@ -21,7 +21,7 @@ pub fn inspect(args: InspectArgs) -> Result<u8, Failure> {
 }
 
 /// Finds, compiles and describes a component.
-pub fn load(component: PathBuf) -> Result<Component, Failure> {
+pub(crate) fn load(component: PathBuf) -> Result<Component, Failure> {
     Component::load(&Source::Named(component), &Options::default()).map_err(Failure::from)
 }
 
@@ -46,7 +46,7 @@ impl fmt::Display for Page<'_> {
             section(f, "not callable from another process", &lines)?;
         }
         section(f, "imports", imports)?;
-        writeln!(f, "wit:\n{}", indented(wit))
+        writeln!(f, "wit:\n{}", indented(&without_wasi(wit)))
     }
 }
 
@@ -63,6 +63,22 @@ fn in_interfaces(functions: &[Function]) -> Vec<String> {
         lines.push(format!("{indent}{function}"));
     }
     lines
+}
+
+/// WIT without the packages of WASI, which are long and the same everywhere; JSON has them.
+fn without_wasi(wit: &str) -> String {
+    let mut inside = false;
+    let mut kept = String::new();
+    for line in wit.lines() {
+        inside |= line.starts_with("package wasi:") && line.ends_with('{');
+        let second_gap = line.is_empty() && kept.ends_with("\n\n");
+        if !inside && !second_gap {
+            kept.push_str(line);
+            kept.push('\n');
+        }
+        inside &= line != "}";
+    }
+    kept
 }
 
 fn section(f: &mut fmt::Formatter<'_>, title: &str, lines: &[String]) -> fmt::Result {
@@ -135,7 +151,7 @@ mod tests {
             ],
             uncallable: vec![("open".into(), "it returns a resource".into())],
             imports: vec![],
-            wit: "world root {\n  export ping: func();\n}\n".into(),
+            wit: "world root {\n  export ping: func();\n}\npackage wasi:io@0.2.6 {\n  interface error {\n  }\n}\n".into(),
         }
     }
 

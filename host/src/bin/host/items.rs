@@ -9,7 +9,7 @@ use std::ops::Range;
 
 /// Checked items, in their order. Ranges stay as they are until their numbers are asked for.
 #[derive(Debug)]
-pub struct Items {
+pub(crate) struct Items {
     items: Vec<Item>,
     form: Form,
 }
@@ -22,7 +22,7 @@ enum Item {
 
 impl Items {
     /// Reads items of this form; the first that is wrong fails them all.
-    pub fn read(texts: &[String], form: Form) -> Result<Items, Failure> {
+    pub(crate) fn read(texts: &[String], form: Form) -> Result<Items, Failure> {
         let item = |(i, text): (usize, &String)| {
             let text = text.trim();
             Item::read(text, &form, &format!("item {}, `{text}`", i + 1))
@@ -36,7 +36,7 @@ impl Items {
     }
 
     /// Reads the arguments of a single call.
-    pub fn call(arguments: &str, form: Form) -> Result<Items, Failure> {
+    pub(crate) fn call(arguments: &str, form: Form) -> Result<Items, Failure> {
         let item = Item::read(arguments, &form, &format!("`{arguments}`"))?;
         Ok(Items {
             items: vec![item],
@@ -45,7 +45,7 @@ impl Items {
     }
 
     /// How many jobs these are.
-    pub fn count(&self) -> u64 {
+    pub(crate) fn count(&self) -> u64 {
         let one = |item: &Item| match item {
             Item::Value(_) => 1,
             Item::Numbers(range) => u64::try_from(range.end - range.start).unwrap_or(0),
@@ -54,7 +54,7 @@ impl Items {
     }
 
     /// The arguments of each job.
-    pub fn arguments(self) -> impl Iterator<Item = Vec<Value>> + Send {
+    pub(crate) fn arguments(self) -> impl Iterator<Item = Vec<Value>> + Send {
         let Items { items, form } = self;
         items.into_iter().flat_map(move |item| {
             let (value, numbers) = match item {

@@ -23,7 +23,7 @@ const BLOCKS_AHEAD: usize = 2;
 
 /// The jobs of a file, as an iterator that ends with the file, at the first wrong line, or when the run stops.
 #[derive(Debug)]
-pub struct Lines {
+pub(crate) struct Lines {
     name: String,
     form: Form,
     blocks: Receiver<io::Result<Vec<u8>>>,
@@ -35,7 +35,7 @@ pub struct Lines {
 
 impl Lines {
     /// Opens a file, or stdin for `-`.
-    pub fn open(file: &Path, form: Form, stop: Arc<Stop>) -> Result<Lines, Failure> {
+    pub(crate) fn open(file: &Path, form: Form, stop: Arc<Stop>) -> Result<Lines, Failure> {
         if file == Path::new("-") {
             return Lines::start(io::stdin(), "stdin".into(), form, stop);
         }

@@ -5,7 +5,7 @@ use crate::exit::Failure;
 use crate::plan::{Jobs, Plan};
 use crate::run::run;
 
-pub fn map(args: MapArgs) -> Result<u8, Failure> {
+pub(crate) fn map(args: MapArgs) -> Result<u8, Failure> {
     let jobs = match args.input {
         Some(file) => Jobs::ItemLines(file),
         None => Jobs::Items(args.items),

@@ -18,7 +18,7 @@ const TICK: Duration = Duration::from_millis(50);
 const FULL_BYTES: usize = 64 << 10;
 
 /// The output of a run.
-pub struct Output {
+pub(crate) struct Output {
     shared: Arc<Mutex<Shared>>,
     end: Option<Sender<()>>,
     ticker: Option<JoinHandle<()>>,
@@ -34,19 +34,19 @@ struct Shared {
 
 impl Output {
     /// Output with a progress bar for this many jobs, if they can be counted.
-    pub fn with_bar(jobs: Option<u64>) -> io::Result<Output> {
+    pub(crate) fn with_bar(jobs: Option<u64>) -> io::Result<Output> {
         // Hides itself where stderr is not a terminal.
         let bar = ProgressBar::with_draw_target(jobs, ProgressDrawTarget::stderr());
         let template = match jobs {
-            Some(_) => "{bar:32} {human_pos} of {human_len} jobs, {per_sec}, {eta} left",
-            None => "{spinner} {human_pos} jobs, {per_sec}",
+            Some(_) => "{bar:32} {human_pos} of {human_len} jobs, {eta} left",
+            None => "{spinner} {human_pos} jobs in {elapsed}",
         };
         let style = ProgressStyle::with_template(template);
         Output::start(bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar())))
     }
 
     /// Output without a progress bar.
-    pub fn plain() -> io::Result<Output> {
+    pub(crate) fn plain() -> io::Result<Output> {
         Output::start(ProgressBar::hidden())
     }
 
@@ -77,7 +77,7 @@ impl Output {
     ///
     /// # Errors
     /// If stdout could not be written, now or at an earlier time.
-    pub fn job(&self, write: impl FnOnce(&mut Vec<u8>)) -> io::Result<()> {
+    pub(crate) fn job(&self, write: impl FnOnce(&mut Vec<u8>)) -> io::Result<()> {
         let mut shared = hold(&self.shared);
         shared.jobs += 1;
         write(&mut shared.lines);
@@ -92,7 +92,7 @@ impl Output {
     ///
     /// # Errors
     /// If stdout could not be written.
-    pub fn tell(&self, write: impl FnOnce()) -> io::Result<()> {
+    pub(crate) fn tell(&self, write: impl FnOnce()) -> io::Result<()> {
         let mut shared = hold(&self.shared);
         shared.flush()?;
         shared.bar.suspend(write);
@@ -103,7 +103,7 @@ impl Output {
     ///
     /// # Errors
     /// If stdout could not be written.
-    pub fn finish(self) -> io::Result<()> {
+    pub(crate) fn finish(self) -> io::Result<()> {
         let mut shared = hold(&self.shared);
         shared.bar.finish_and_clear();
         shared.flush()
@@ -145,12 +145,12 @@ impl Shared {
 }
 
 /// Writes a text to stdout. A reader who closed the pipe has seen enough.
-pub fn print(text: &[u8]) -> Result<(), Failure> {
+pub(crate) fn print(text: &[u8]) -> Result<(), Failure> {
     write_out(text).or_else(closed_is_enough)
 }
 
 /// What a failed write to stdout means: nothing bad if the reader went away, a failure if a disk is full.
-pub fn closed_is_enough(error: io::Error) -> Result<(), Failure> {
+pub(crate) fn closed_is_enough(error: io::Error) -> Result<(), Failure> {
     match error.kind() {
         ErrorKind::BrokenPipe => Ok(()),
         _ => Err(Failure::pool(error).context("cannot write to stdout")),
@@ -158,7 +158,7 @@ pub fn closed_is_enough(error: io::Error) -> Result<(), Failure> {
 }
 
 /// Tells of an error on stderr, and of what to do about it.
-pub fn error(message: &str, hint: Option<&str>) {
+pub(crate) fn error(message: &str, hint: Option<&str>) {
     note(&format!("error: {message}"));
     if let Some(hint) = hint {
         note(&format!("hint: {hint}"));
@@ -166,7 +166,7 @@ pub fn error(message: &str, hint: Option<&str>) {
 }
 
 /// Writes a line to stderr. Where that fails, there is no place left to say so.
-pub fn note(line: &str) {
+pub(crate) fn note(line: &str) {
     let _ = io::stderr().write_all(format!("{line}\n").as_bytes());
 }
 

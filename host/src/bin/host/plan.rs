@@ -11,7 +11,7 @@ use std::time::Duration;
 
 /// A run of the pool, ready to begin.
 #[derive(Debug)]
-pub struct Plan {
+pub(crate) struct Plan {
     /// The component's file or name.
     pub component: PathBuf,
     /// The function, as it was typed.
@@ -23,7 +23,7 @@ pub struct Plan {
     /// In which order results are printed.
     pub order: Order,
     /// How many jobs travel together; `None` lets the pool measure.
-    pub chunk: Option<usize>,
+    pub chunk: Option<u32>,
     /// What a job may use.
     pub limits: Limits,
     /// What is fresh for a job.
@@ -44,7 +44,7 @@ pub struct Plan {
 
 /// Where the jobs come from, and how many arguments each of them brings.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Jobs {
+pub(crate) enum Jobs {
     /// Items of the command line, each the only argument of a job.
     Items(Vec<String>),
     /// Tuples of the command line, each with all arguments of a job.
@@ -59,7 +59,7 @@ pub enum Jobs {
 
 /// In which order results are printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Order {
+pub(crate) enum Order {
     /// As the input has them.
     Input,
     /// As they become ready.
@@ -68,7 +68,7 @@ pub enum Order {
 
 /// What is told on stderr besides errors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Talk {
+pub(crate) enum Talk {
     /// Nothing.
     Quiet,
     /// Progress and a summary.
@@ -79,7 +79,7 @@ pub enum Talk {
 
 impl Plan {
     /// The plan for many jobs.
-    pub fn many(
+    pub(crate) fn many(
         target: Target,
         jobs: Jobs,
         run: RunArgs,
@@ -104,7 +104,7 @@ impl Plan {
     }
 
     /// The plan for a single job: one worker, and no end but its own.
-    pub fn one(target: Target, jobs: Jobs, guest: GuestArgs, output: OutputArgs) -> Plan {
+    pub(crate) fn one(target: Target, jobs: Jobs, guest: GuestArgs, output: OutputArgs) -> Plan {
         let unlimited = Limits::default();
         Plan {
             component: target.component,
@@ -140,7 +140,7 @@ impl Plan {
     }
 
     /// Starts the pool.
-    pub fn pool(&self) -> Result<Pool, Failure> {
+    pub(crate) fn pool(&self) -> Result<Pool, Failure> {
         let mut pool = Pool::builder()
             .component(Source::Named(self.component.clone()))
             .workers(self.workers)

@@ -9,7 +9,7 @@ use serde::Serialize;
 use std::io::Write;
 
 /// Appends a job's line. In text a failed job has none: stdout has results only.
-pub fn line(to: &mut Vec<u8>, format: Format, report: &Report<Value>) {
+pub(crate) fn line(to: &mut Vec<u8>, format: Format, report: &Report<Value>) {
     let job = report.job;
     // Writing to memory cannot fail, and neither can turning these values into JSON.
     let _ = match (format, &report.outcome) {
@@ -33,15 +33,20 @@ pub fn line(to: &mut Vec<u8>, format: Format, report: &Report<Value>) {
 }
 
 /// Tells people that a job failed, and why.
-pub fn fault(fault: &Fault) {
+pub(crate) fn fault(fault: &Fault) {
     output::error(&fault.to_string(), None);
-    for frame in fault.backtrace.iter().take(FRAMES_SHOWN) {
+    // The innermost frames of a panic are how Rust panics, which is the same each time.
+    let frames = fault
+        .backtrace
+        .iter()
+        .skip_while(|frame| RUST_PANICS.iter().any(|start| frame.starts_with(start)));
+    for frame in frames.take(FRAMES_SHOWN) {
         output::note(&format!("  at {frame}"));
     }
 }
 
 /// What to do about a failed job, where an option of this program helps.
-pub fn hint(cause: &Cause) -> Option<&'static str> {
+pub(crate) fn hint(cause: &Cause) -> Option<&'static str> {
     match cause {
         Cause::Timeout(_) => Some("raise `--timeout` if the job needs more time"),
         Cause::Fuel(_) => Some("raise `--fuel` if the job needs more instructions"),
@@ -51,7 +56,7 @@ pub fn hint(cause: &Cause) -> Option<&'static str> {
 }
 
 /// Which worker did which job: `worker 2 (pid 9991): square(1) = 1`.
-pub fn work(report: &Report<Value>, function: &str, arguments: &[Value]) -> String {
+pub(crate) fn work(report: &Report<Value>, function: &str, arguments: &[Value]) -> String {
     let arguments: Vec<String> = arguments.iter().map(shortened).collect();
     let end = match &report.outcome {
         Ok(value) => format!("= {}", shortened(value)),
@@ -64,6 +69,9 @@ pub fn work(report: &Report<Value>, function: &str, arguments: &[Value]) -> Stri
         arguments.join(", ")
     )
 }
+
+/// Where the names of the functions begin that a Rust guest goes through when it panics.
+const RUST_PANICS: [&str; 4] = ["abort", "std::", "core::", "__rustc::"];
 
 /// How many frames of a guest's backtrace are shown; `--format json` has them all.
 const FRAMES_SHOWN: usize = 8;

@@ -1,13 +1,13 @@
 //! Amounts as people write them: `4`, `50%`, `200ms`, `64MiB`. Each reader is one option's `value_parser`.
 
 use host::job::Dir;
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
 use std::time::Duration;
 
 /// How many workers to start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Workers {
+pub(crate) enum Workers {
     /// This many.
     Count(usize),
     /// This share of the available processors.
@@ -16,7 +16,7 @@ pub enum Workers {
 
 impl Workers {
     /// The number for this many available processors: rounded down, but at least 1.
-    pub fn of(self, available: usize) -> usize {
+    pub(crate) fn of(self, available: usize) -> usize {
         match self {
             Workers::Count(n) => n,
             Workers::Percent(percent) => (available.saturating_mul(percent) / 100).max(1),
@@ -25,7 +25,7 @@ impl Workers {
 }
 
 /// Reads `4` or `50%`.
-pub fn workers(text: &str) -> Result<Workers, String> {
+pub(crate) fn workers(text: &str) -> Result<Workers, String> {
     let (number, of) = match text.strip_suffix('%') {
         Some(number) => (number, Workers::Percent as fn(usize) -> Workers),
         None => (text, Workers::Count as fn(usize) -> Workers),
@@ -37,8 +37,8 @@ pub fn workers(text: &str) -> Result<Workers, String> {
 }
 
 /// Reads `auto`, which gives `None`, or a number of jobs.
-pub fn chunk(text: &str) -> Result<Option<usize>, String> {
-    match text.parse::<NonZeroUsize>() {
+pub(crate) fn chunk(text: &str) -> Result<Option<u32>, String> {
+    match text.parse::<NonZeroU32>() {
         _ if text == "auto" => Ok(None),
         Ok(n) => Ok(Some(n.get())),
         Err(_) => Err("write `auto` or a number from 1".into()),
@@ -46,7 +46,7 @@ pub fn chunk(text: &str) -> Result<Option<usize>, String> {
 }
 
 /// Reads `200ms`, `1.5s`, `2m`, `1h`.
-pub fn duration(text: &str) -> Result<Duration, String> {
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     const UNITS: [(&str, f64); 4] = [("ms", 1e-3), ("s", 1.0), ("m", 60.0), ("h", 3600.0)];
     let seconds = with_unit(text, &UNITS).ok_or(format!(
         "write a time with its unit, such as {}",
@@ -61,7 +61,7 @@ pub fn duration(text: &str) -> Result<Duration, String> {
 }
 
 /// Reads `64MiB`, `1GiB`, `512KiB`, as a number of bytes.
-pub fn size(text: &str) -> Result<u64, String> {
+pub(crate) fn size(text: &str) -> Result<u64, String> {
     const UNITS: [(&str, f64); 3] = [("KiB", 1024.0), ("MiB", 1048576.0), ("GiB", 1073741824.0)];
     let bytes = with_unit(text, &UNITS).ok_or(format!(
         "write a size with its unit, such as {}",
@@ -75,7 +75,7 @@ pub fn size(text: &str) -> Result<u64, String> {
 }
 
 /// Reads `HOST::GUEST` or `HOST::GUEST:ro`.
-pub fn dir(text: &str) -> Result<Dir, String> {
+pub(crate) fn dir(text: &str) -> Result<Dir, String> {
     let (pair, read_only) = match text.strip_suffix(":ro") {
         Some(pair) => (pair, true),
         None => (text, false),
@@ -101,7 +101,7 @@ pub fn dir(text: &str) -> Result<Dir, String> {
 }
 
 /// Reads `NAME=VALUE`.
-pub fn variable(text: &str) -> Result<(String, String), String> {
+pub(crate) fn variable(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((name, value)) if !name.is_empty() => Ok((name.into(), value.into())),
         _ => Err("write `NAME=VALUE`".into()),

@@ -14,10 +14,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// Does what the plan says and returns the exit code.
-pub fn run(plan: Plan) -> Result<u8, Failure> {
+pub(crate) fn run(plan: Plan) -> Result<u8, Failure> {
     let begun = Instant::now();
     let pool = Arc::new(plan.pool()?);
-    let function = pool.function(&plan.function)?;
+    let index = pool
+        .description()
+        .find(&plan.function)
+        .map_err(Failure::command_line)?;
+    let function = &pool.description().functions[index];
     let stop = Arc::new(Stop::new());
     let feed = Feed::open(&plan, function, &stop)?;
     let name = function.name.clone();
@@ -110,7 +114,7 @@ enum End {
 }
 
 impl Run<'_> {
-    fn drain(&mut self, mut reports: Imap<'_, Value>) -> Result<(), End> {
+    fn drain(&mut self, mut reports: Imap<'_, Feed, Value>) -> Result<(), End> {
         while let Some(report) = reports.next_report() {
             match report {
                 Ok(report) => self.take(report).map_err(End::Stdout)?,

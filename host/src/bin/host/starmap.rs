@@ -5,7 +5,7 @@ use crate::exit::Failure;
 use crate::plan::{Jobs, Plan};
 use crate::run::run;
 
-pub fn starmap(args: StarmapArgs) -> Result<u8, Failure> {
+pub(crate) fn starmap(args: StarmapArgs) -> Result<u8, Failure> {
     let jobs = match args.input {
         Some(file) => Jobs::TupleLines(file),
         None => Jobs::Tuples(args.tuples),

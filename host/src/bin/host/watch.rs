@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 /// Why a run was told to stop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reason {
+pub(crate) enum Reason {
     /// Somebody pressed Ctrl-C.
     Interrupted,
     /// The run's deadline passed.
@@ -26,14 +26,14 @@ pub enum Reason {
 
 /// The word to stop: given once, seen by everybody, and heard by the one who waits for input.
 #[derive(Debug)]
-pub struct Stop {
+pub(crate) struct Stop {
     reason: OnceLock<Reason>,
     bell: Sender<()>,
     asked: Receiver<()>,
 }
 
 impl Stop {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let (bell, asked) = bounded(1);
         Stop {
             reason: OnceLock::new(),
@@ -43,7 +43,7 @@ impl Stop {
     }
 
     /// Tells the run to stop. The first reason counts.
-    pub fn ask(&self, reason: Reason) {
+    pub(crate) fn ask(&self, reason: Reason) {
         if self.reason.set(reason).is_ok() {
             // The bell has room for the one time that it rings.
             let _ = self.bell.try_send(());
@@ -51,18 +51,22 @@ impl Stop {
     }
 
     /// Why the run is to stop, if it is.
-    pub fn reason(&self) -> Option<Reason> {
+    pub(crate) fn reason(&self) -> Option<Reason> {
         self.reason.get().copied()
     }
 
     /// A channel that becomes ready when the run is told to stop. One waiter hears it.
-    pub fn asked(&self) -> &Receiver<()> {
+    pub(crate) fn asked(&self) -> &Receiver<()> {
         &self.asked
     }
 }
 
 /// Watches for Ctrl-C and the deadline, in a thread that lasts as long as the program.
-pub fn start(stop: Arc<Stop>, pool: Weak<Pool>, deadline: Option<Instant>) -> io::Result<()> {
+pub(crate) fn start(
+    stop: Arc<Stop>,
+    pool: Weak<Pool>,
+    deadline: Option<Instant>,
+) -> io::Result<()> {
     let (signals, handler) = UnixStream::pair()?;
     signal_hook::low_level::pipe::register(SIGINT, handler)?;
     let watch = Watch {
@@ -93,10 +97,7 @@ impl Watch {
             match self.wait() {
                 Ok(Event::CtrlC) if asked_before => {
                     self.terminate();
-                    #[expect(
-                        clippy::exit,
-                        reason = "the run may be stuck in a write; the second Ctrl-C ends it anyhow"
-                    )]
+                    // The run may be stuck in a write; this ends it all the same.
                     std::process::exit(i32::from(exit::INTERRUPTED));
                 }
                 Ok(Event::CtrlC) => {

@@ -3,6 +3,6 @@
 
 use crate::exit::Failure;
 
-pub fn run_by_hand() -> Failure {
+pub(crate) fn run_by_hand() -> Failure {
     Failure::command_line("`host worker` is private: a pool starts its workers itself")
 }

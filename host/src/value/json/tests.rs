@@ -133,7 +133,7 @@ fn an_error_says_what_is_wrong_and_where() {
     refused(
         "{",
         &Type::Char,
-        "this is not JSON: EOF while parsing an object at line 1 column 1",
+        "this is not JSON: EOF while parsing an object at character 1",
     );
 }
 
