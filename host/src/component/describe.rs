@@ -132,7 +132,7 @@ fn value_type(ty: &types::Type) -> Result<Type, &'static str> {
             record
                 .fields()
                 .map(|field| {
-                    Ok(Field {
+                    Ok::<_, &str>(Field {
                         name: field.name.to_owned(),
                         ty: value_type(&field.ty)?,
                     })
@@ -143,7 +143,7 @@ fn value_type(ty: &types::Type) -> Result<Type, &'static str> {
             variant
                 .cases()
                 .map(|case| {
-                    Ok(Case {
+                    Ok::<_, &str>(Case {
                         name: case.name.to_owned(),
                         ty: case.ty.as_ref().map(value_type).transpose()?,
                     })

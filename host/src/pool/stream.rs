@@ -218,7 +218,7 @@ impl<'p, I: Iterator<Item: Serialize>> Stream<'p, I> {
 
     /// Sends the next chunk. `false` if the source has ended.
     fn send_chunk(&mut self) -> bool {
-        let Some(items) = &mut self.items else { return false };
+        let Some(items) = &self.items else { return false };
         let limit = self.chunk_limit(items.size_hint());
         let Some(items) = &mut self.items else { return false };
         let mut chunk = Chunk::new(self.task.clone(), self.task.function, self.sent, Vec::new());
