@@ -107,7 +107,7 @@ fn a_stored_component_comes_back_as_it_was_in_memory_that_cannot_be_changed() {
     assert!(
         code.write_all(b"x").is_err() && code.set_len(0).is_err() && code.set_len(1 << 20).is_err()
     );
-    assert_eq!(bytes(code), stored.code);
+    assert!(bytes(code) == stored.code);
 }
 
 #[test]
@@ -252,7 +252,7 @@ fn threads_that_fill_the_cache_at_once_only_ever_see_whole_files() {
                     let found = cache
                         .load(&key)
                         .expect("there was a file before, so there is one at any time");
-                    assert_eq!(bytes(found.code), stored.code);
+                    assert!(bytes(found.code) == stored.code);
                 }
             });
         }
