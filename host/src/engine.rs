@@ -49,7 +49,7 @@ pub struct Guest {
 struct Export {
     function: Function,
     index: ComponentExportIndex,
-    call: typed::Call,
+    bind: typed::Bind,
 }
 
 impl Guest {
@@ -120,10 +120,9 @@ impl Guest {
         let Some(export) = self.functions.get(function as usize) else {
             return Err(report::no_function(function));
         };
-        let called = instance.prepare(self.deadline_ticks()).and_then(|()| {
-            let callee = instance.function(&export.index)?;
-            (export.call)(&mut instance.store, &callee, &export.function, arguments, result)
-        });
+        let called = instance
+            .prepare(self.deadline_ticks())
+            .and_then(|()| instance.call(function as usize, export, arguments, result));
         called.map_err(|error| self.template.report(&error, &instance.store))
     }
 
@@ -145,7 +144,7 @@ fn export(component: &Component, function: &Function) -> anyhow::Result<Export> 
     let index = component
         .get_export_index(interface.as_ref(), function.name.as_str())
         .with_context(|| format!("the component exports no function `{}`", function.full_name()))?;
-    Ok(Export { index, call: typed::call_for(function).unwrap_or(dynamic::call), function: function.clone() })
+    Ok(Export { index, bind: typed::binding(function).unwrap_or(dynamic::bind), function: function.clone() })
 }
 
 /// Wasmtime has an error type of its own, which knows no anyhow.
