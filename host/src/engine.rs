@@ -18,7 +18,7 @@ mod report;
 #[cfg(test)]
 mod tests;
 
-pub use config::{Metering, config};
+pub(crate) use config::compiling;
 pub use stderr::StderrSink;
 
 use crate::job::Isolation;

@@ -53,7 +53,7 @@ impl Stderr {
         text
     }
 
-    fn write(&self, piece: &[u8]) {
+    pub(super) fn write(&self, piece: &[u8]) {
         (self.sink)(piece);
         self.kept.any.store(true, Ordering::Relaxed);
         let mut bytes = self.bytes();
