@@ -151,8 +151,3 @@ fn export(component: &Component, function: &Function) -> anyhow::Result<Export> 
 fn ours(error: wasmtime::Error) -> anyhow::Error {
     anyhow::Error::from_boxed(error.into())
 }
-
-/// How Wasmtime compiles, and so what a worker's engine must agree with.
-pub(crate) fn compiling(fuel: bool) -> wasmtime::Config {
-    config(if fuel { Metering::Fuel } else { Metering::Off })
-}
