@@ -393,11 +393,6 @@ impl Driver {
             || self.links().filter_map(Link::running).any(|(chunk, _)| timed || chunk.owner.unattended)
     }
 
-    /// Whether some job is queued or in flight.
-    pub(super) fn is_busy(&self) -> bool {
-        !self.queue.is_empty() || self.links().any(|link| link.chunks() > 0)
-    }
-
     /// How many jobs wait in the queue.
     pub(super) fn queued(&self) -> u64 {
         self.queue.iter().map(|chunk| u64::from(chunk.count)).sum()

@@ -85,7 +85,6 @@ pub(super) struct Stream<'p, I> {
     reading: Option<Reading>,
     /// How long the source took for its last item.
     source_pace: Duration,
-    fed_at: Option<Instant>,
 }
 
 /// Answers that are being read.
@@ -116,7 +115,6 @@ impl<'p, I: Iterator<Item: Serialize>> Stream<'p, I> {
             ready: VecDeque::new(),
             reading: None,
             source_pace: Duration::ZERO,
-            fed_at: None,
         }
     }
 
