@@ -18,7 +18,7 @@ mod report;
 #[cfg(test)]
 mod tests;
 
-pub use config::{Metering, config};
+pub(crate) use config::compiling;
 pub use stderr::StderrSink;
 
 use crate::job::Isolation;
@@ -49,7 +49,7 @@ pub struct Guest {
 struct Export {
     function: Function,
     index: ComponentExportIndex,
-    call: typed::Call,
+    bind: typed::Bind,
 }
 
 impl Guest {
@@ -120,10 +120,9 @@ impl Guest {
         let Some(export) = self.functions.get(function as usize) else {
             return Err(report::no_function(function));
         };
-        let called = instance.prepare(self.deadline_ticks()).and_then(|()| {
-            let callee = instance.function(&export.index)?;
-            (export.call)(&mut instance.store, &callee, &export.function, arguments, result)
-        });
+        let called = instance
+            .prepare(self.deadline_ticks())
+            .and_then(|()| instance.call(function as usize, export, arguments, result));
         called.map_err(|error| self.template.report(&error, &instance.store))
     }
 
@@ -131,17 +130,6 @@ impl Guest {
     fn deadline_ticks(&self) -> Option<u64> {
         self.clock.as_ref().map(Clock::deadline_ticks)
     }
-
-    /// Stops the clock until the next call.
-    pub fn rest(&mut self) {}
-}
-
-/// How Wasmtime compiles, and so what a worker's engine must agree with.
-pub(crate) fn compiling(fuel: bool) -> wasmtime::Config {
-    let mut config = wasmtime::Config::new();
-    config.gc_support(false).wasm_exceptions(false).wasm_threads(false).wasm_memory64(false);
-    config.concurrency_support(false).epoch_interruption(true).consume_fuel(fuel);
-    config
 }
 
 /// Finds a function of the description among the component's exports.
@@ -156,7 +144,7 @@ fn export(component: &Component, function: &Function) -> anyhow::Result<Export> 
     let index = component
         .get_export_index(interface.as_ref(), function.name.as_str())
         .with_context(|| format!("the component exports no function `{}`", function.full_name()))?;
-    Ok(Export { index, call: typed::call_for(function).unwrap_or(dynamic::call), function: function.clone() })
+    Ok(Export { index, bind: typed::binding(function).unwrap_or(dynamic::bind), function: function.clone() })
 }
 
 /// Wasmtime has an error type of its own, which knows no anyhow.

@@ -6,21 +6,26 @@ pub mod codec;
 pub mod component;
 pub mod job;
 pub mod pool;
-pub mod wire;
-pub mod engine;
+mod engine;
+mod link;
+mod ring;
 mod role;
+mod wire;
+mod worker;
+
 pub use component::{Description, Source};
-pub use role::NoChildren;
 pub use pool::Pool;
+pub use role::NoChildren;
 pub use types::Type;
 pub use value::Value;
+
 /// Serves as a worker if this process was started as one; must be the first line of `main`.
 pub fn init() {
     use role::Role;
     let code = match Role::of_this_process() {
         None => return role::set_initialised(),
         Some(Role::Compiler) => component::compiler::serve(),
-        Some(Role::Worker) => unimplemented!("the worker is on another branch"),
+        Some(Role::Worker) => worker::serve(),
     };
     std::process::exit(code)
 }

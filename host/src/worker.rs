@@ -10,8 +10,9 @@ use anyhow::{Context, bail, ensure};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::io::Errno;
 use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendFlags};
-use std::io::{IoSliceMut, Read};
+use std::io::IoSliceMut;
 use std::mem::MaybeUninit;
+use std::os::unix::fs::FileExt;
 
 use std::sync::Arc;
 
@@ -62,8 +63,7 @@ fn start(control: BorrowedFd<'_>) -> anyhow::Result<Server<'_>> {
     // A session of our own: Ctrl-C at the terminal is for the parent, who knows what to do. It fails for the leader of
     // a process group, which is as far away from the terminal's signals.
     let _ = rustix::process::setsid();
-    let mut bytes = Vec::new();
-    std::fs::File::from(start).read_to_end(&mut bytes).context("cannot read what to start")?;
+    let bytes = whole(start).context("cannot read what to start")?;
     let start: Start = postcard::from_bytes(&bytes).context("cannot understand what to start")?;
     ensure!(start.version == wire::VERSION, "the worker speaks version {}, its parent {}", wire::VERSION, start.version);
     let (answers, requests) = ring::worker(requests, answers).context("cannot map the channel")?;
@@ -93,6 +93,14 @@ fn receive(control: BorrowedFd<'_>) -> anyhow::Result<[OwnedFd; 4]> {
         }
     }
     descriptors.try_into().map_err(|had: Vec<OwnedFd>| anyhow::anyhow!("the parent sent {} descriptors, not 4", had.len()))
+}
+
+/// All that a memory holds. Its workers share one file offset, so each reads by position.
+fn whole(memory: OwnedFd) -> std::io::Result<Vec<u8>> {
+    let memory = std::fs::File::from(memory);
+    let mut bytes = vec![0; memory.metadata()?.len() as usize];
+    memory.read_exact_at(&mut bytes, 0)?;
+    Ok(bytes)
 }
 
 fn say(control: BorrowedFd<'_>, hello: &Hello) -> anyhow::Result<()> {

@@ -137,8 +137,7 @@ fn write(mut file: File, key: &Key, description: &Description, code: &File) -> i
     file.write_all(&header)?;
     file.write_all(&digest(&header, &description, code)?)?;
     file.write_all(&description)?;
-    io::copy(&mut code.try_clone()?, &mut file)?;
-    Ok(())
+    sealed::for_each_piece(code, |piece| file.write_all(piece))
 }
 
 fn read(mut file: File, length_bytes: u64, key: &Key) -> io::Result<(Description, File)> {
@@ -180,7 +179,10 @@ fn digest(header: &[u8], description: &[u8], code: &File) -> io::Result<[u8; DIG
     let mut hash = Sha256::new();
     hash.update(header);
     hash.update(description);
-    sealed::hash_into(&mut hash, code)?;
+    sealed::for_each_piece(code, |piece| {
+        hash.update(piece);
+        Ok(())
+    })?;
     Ok(hash.finalize().into())
 }
 

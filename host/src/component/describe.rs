@@ -46,7 +46,6 @@ impl Exports<'_> {
         match item {
             ComponentItem::ComponentFunc(function) => self.add_function(interface, name, function),
             ComponentItem::ComponentInstance(instance) => {
-                // WIT has no instance inside an instance, the binary format has.
                 let path = interface.map_or(name.to_owned(), |outer| format!("{outer}#{name}"));
                 for (name, item) in instance.exports(self.engine) {
                     self.add(Some(&path), name, &item.ty);
@@ -63,7 +62,13 @@ impl Exports<'_> {
             params: Vec::new(),
             result: None,
         };
-        match signature(function) {
+        // WIT has no instance inside an instance, the binary format has. Such a path is no name of an export.
+        let nested = interface.is_some_and(|path| path.contains('#'));
+        let signature = match nested {
+            true => Err("it is in an instance inside an instance, which WIT cannot name".into()),
+            false => signature(function),
+        };
+        match signature {
             Ok((params, result)) => {
                 described.params = params;
                 described.result = result;
@@ -132,7 +137,7 @@ fn value_type(ty: &types::Type) -> Result<Type, &'static str> {
             record
                 .fields()
                 .map(|field| {
-                    Ok(Field {
+                    Ok::<_, &str>(Field {
                         name: field.name.to_owned(),
                         ty: value_type(&field.ty)?,
                     })
@@ -143,7 +148,7 @@ fn value_type(ty: &types::Type) -> Result<Type, &'static str> {
             variant
                 .cases()
                 .map(|case| {
-                    Ok(Case {
+                    Ok::<_, &str>(Case {
                         name: case.name.to_owned(),
                         ty: case.ty.as_ref().map(value_type).transpose()?,
                     })

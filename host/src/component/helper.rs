@@ -90,7 +90,11 @@ fn request(source: &Source, options: &Options) -> Request {
             Source::Bytes(_) => "component".into(),
         },
         fuel: options.fuel,
-        processor_seconds: (options.time.as_secs() + 1).saturating_mul(processors),
+        processor_seconds: options
+            .time
+            .as_secs()
+            .saturating_add(1)
+            .saturating_mul(processors),
         memory_bytes: options.memory_bytes,
         answer_bytes: MAX_ANSWER_BYTES,
     }

@@ -1,4 +1,5 @@
-//! The name of a component's machine code in the cache: equal keys, equal machine code.
+//! The name of a component's machine code in the cache: machine code with equal keys is interchangeable. (It is not
+//! equal byte by byte, as Wasmtime writes some of its tables in an order that differs from run to run.)
 //!
 //! The key is a hash over everything that decides what the compiler writes: the component itself, Wasmtime's full
 //! version and settings, the processor's features, and our own version.

@@ -4,7 +4,6 @@
 
 use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
 use rustix::io::Errno;
-use sha2::{Digest, Sha256};
 use std::fs::File;
 use std::io::{self, Read, Seek};
 use std::os::unix::fs::FileExt;
@@ -45,8 +44,11 @@ pub(super) fn copy_of_rest(name: &str, from: &File, length_bytes: u64) -> io::Re
     Ok(memory)
 }
 
-/// Adds the contents to a hash, whatever the file's position.
-pub(super) fn hash_into(hash: &mut Sha256, memory: &File) -> io::Result<()> {
+/// Hands the contents out piece by piece, and leaves the file's position, which whoever has the memory shares, alone.
+pub(super) fn for_each_piece(
+    memory: &File,
+    mut each: impl FnMut(&[u8]) -> io::Result<()>,
+) -> io::Result<()> {
     // Large enough that the calls don't show beside the hashing, small enough to stay in the processor's cache.
     let mut piece = vec![0; 128 << 10];
     let mut offset = 0;
@@ -55,7 +57,7 @@ pub(super) fn hash_into(hash: &mut Sha256, memory: &File) -> io::Result<()> {
         if length == 0 {
             return Ok(());
         }
-        hash.update(&piece[..length]);
+        each(&piece[..length])?;
         offset += length as u64;
     }
 }

@@ -8,7 +8,8 @@ use std::os::fd::{AsRawFd, BorrowedFd};
 use wasmtime::Engine;
 use wasmtime::component::Component;
 
-/// Maps machine code that [`config`](super::config)'s engine compiled. All workers that map one file share its pages.
+/// Maps machine code that an engine with the settings of [`compiling`](super::compiling) made. All workers that map one
+/// file share its pages.
 pub(super) fn load(engine: &Engine, code: BorrowedFd<'_>) -> anyhow::Result<Component> {
     // Wasmtime maps files by path alone, and this path leads to the open file itself.
     let path = format!("/proc/self/fd/{}", code.as_raw_fd());

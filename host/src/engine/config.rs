@@ -2,7 +2,7 @@
 //! machine code loads only into an engine with the settings it was compiled for.
 //!
 //! *Source*: Wasmtime 48.0.8, `compile/code_builder.rs` (`HashedEngineCompileEnv`): `precompile_compatibility_hash` covers
-//! the target, the compiler's flags, the proposals, the settings of [`config`] and Wasmtime's full version. It doesn't
+//! the target, the compiler's flags, the proposals, the settings of [`compiling`] and Wasmtime's full version. It doesn't
 //! cover what [`serving`] adds: the allocator, the stack's size, the backtraces.
 
 use crate::job::Limits;
@@ -10,29 +10,11 @@ use rustix::system::sysinfo;
 use std::num::NonZeroUsize;
 use wasmtime::{Config, Enabled, PoolingAllocationConfig};
 
-/// Whether machine code counts the guest's instructions. It is part of the code, so that guests with a fuel limit are
-/// compiled apart from those without.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Metering {
-    /// No count, and no cost.
-    Off,
-    /// Count the guest's fuel.
-    Fuel,
-}
-
-impl From<&Limits> for Metering {
-    fn from(limits: &Limits) -> Self {
-        match limits.fuel {
-            Some(_) => Metering::Fuel,
-            None => Metering::Off,
-        }
-    }
-}
-
-/// The settings to compile with.
-pub fn config(metering: Metering) -> Config {
+/// The settings to compile with. Counting fuel is part of the machine code, so that guests with a fuel limit are compiled
+/// apart from those without.
+pub(crate) fn compiling(fuel: bool) -> Config {
     let mut config = Config::new();
-    config.consume_fuel(metering == Metering::Fuel);
+    config.consume_fuel(fuel);
     // Always on, as the one way to stop a guest that doesn't return. No difference was measured.
     config.epoch_interruption(true);
     // Without it a call costs a third: 163 ns instead of 530, measured in November 2026.
@@ -48,10 +30,14 @@ pub fn config(metering: Metering) -> Config {
     config
 }
 
-/// The settings to run with: those of [`config`], and room for the one component that a worker serves.
+/// The settings to run with: those of [`compiling`], and room for the one component that a worker serves.
 pub(super) fn serving(limits: &Limits) -> Config {
-    let mut config = config(Metering::from(limits));
+    let mut config = compiling(limits.fuel.is_some());
+    // What never compiles needs no compiler, and starts without one.
+    config.enable_compiler(false);
     config.max_wasm_stack(limits.stack_bytes);
+    // Wasmtime wants the stacks that nobody uses to be as large as the one that is used.
+    config.async_stack_size(limits.stack_bytes);
     config.wasm_backtrace_max_frames(NonZeroUsize::new(super::report::MAX_FRAMES));
     config.allocation_strategy(pool());
     config
@@ -69,6 +55,8 @@ fn pool() -> PoolingAllocationConfig {
     pool.max_memories_per_module(8);
     pool.total_tables(32);
     pool.max_tables_per_module(16);
+    // Guests run on the worker's own stack. Each of the 1,000 others that are the default costs a system call at start.
+    pool.total_stacks(0);
     // Interpreters have large tables and many functions: componentize-py needs some 8,000 and jco 30,000 entries.
     pool.table_elements(100_000);
     pool.max_core_instance_size(10 << 20);

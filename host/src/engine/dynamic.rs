@@ -1,33 +1,41 @@
 //! The way to call that takes any type: arguments become Wasmtime's `Val`s and results come back from them, along the
 //! WIT type. It costs 40 bytes and some 20 ns a value, which is why common shapes are [`typed`](super::typed).
 
-use super::instance::State;
+use super::instance::{Call, State};
 use super::number::Number;
 use super::reader::{Reader, Undecodable, put_length, put_text};
 use crate::types::{Function, Type};
 use wasmtime::Store;
 use wasmtime::component::{Func, Val};
 
-/// A [`Call`](super::typed::Call) for every function.
-pub(super) fn call(
-    store: &mut Store<State>,
-    function: &Func,
-    ty: &Function,
-    arguments: &[u8],
-    result: &mut Vec<u8>,
-) -> wasmtime::Result<()> {
-    let mut reader = Reader::new(arguments);
-    let arguments = ty.params.iter().map(|param| decode(&param.ty, &mut reader)).collect::<Result<Vec<_>, _>>()?;
-    reader.end()?;
-    // What a value is before the call doesn't matter.
-    let mut values = [Val::Bool(false)];
-    let values = &mut values[..ty.result.iter().len()];
-    function.call(store, &arguments, values)?;
-    let start = result.len();
-    for (ty, value) in ty.result.iter().zip(values) {
-        encode(ty, value, result).inspect_err(|_| result.truncate(start))?;
+/// A [`Bind`](super::typed::Bind) for every function.
+pub(super) fn bind(function: Func, _store: &Store<State>) -> wasmtime::Result<Box<dyn Call>> {
+    Ok(Box::new(Dynamic(function)))
+}
+
+struct Dynamic(Func);
+
+impl Call for Dynamic {
+    fn call(
+        &self,
+        store: &mut Store<State>,
+        ty: &Function,
+        arguments: &[u8],
+        result: &mut Vec<u8>,
+    ) -> wasmtime::Result<()> {
+        let mut reader = Reader::new(arguments);
+        let arguments = ty.params.iter().map(|param| decode(&param.ty, &mut reader)).collect::<Result<Vec<_>, _>>()?;
+        reader.end()?;
+        // What a value is before the call doesn't matter.
+        let mut values = [Val::Bool(false)];
+        let values = &mut values[..ty.result.iter().len()];
+        self.0.call(store, &arguments, values)?;
+        let start = result.len();
+        for (ty, value) in ty.result.iter().zip(values) {
+            encode(ty, value, result).inspect_err(|_| result.truncate(start))?;
+        }
+        Ok(())
     }
-    Ok(())
 }
 
 fn decode(ty: &Type, bytes: &mut Reader<'_>) -> Result<Val, Undecodable> {

@@ -3,12 +3,13 @@
 use super::memory::MemoryLimit;
 use super::report;
 use super::stderr::{Stderr, StderrSink};
-use super::{imports, ours, waiting};
+use super::{Export, imports, ours, waiting};
 use crate::job::{Grants, Limits};
+use crate::types::Function;
 use crate::wire::FaultReport;
 use anyhow::Context;
 use std::sync::Arc;
-use wasmtime::component::{Component, ComponentExportIndex, Func, InstancePre, ResourceTable};
+use wasmtime::component::{Component, InstancePre, ResourceTable};
 use wasmtime::{Engine, Result, Store};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
@@ -32,7 +33,21 @@ pub(super) struct Template {
 pub(super) struct Instance {
     pub(super) store: Store<State>,
     instance: wasmtime::component::Instance,
+    /// The functions that were called before, by their index in the description.
+    bound: Vec<Option<Box<dyn Call>>>,
     fuel: Option<u64>,
+}
+
+/// A function of an instance, ready to be called on encoded arguments.
+pub(super) trait Call: Send + Sync {
+    /// Decodes the arguments, calls, and appends the encoded result. After an error the result is as long as before.
+    fn call(
+        &self,
+        store: &mut Store<State>,
+        ty: &Function,
+        arguments: &[u8],
+        result: &mut Vec<u8>,
+    ) -> Result<()>;
 }
 
 /// What Wasmtime's host functions find when an instance calls them.
@@ -84,7 +99,7 @@ impl Template {
             .fuel(&mut store)
             .and_then(|()| self.linked.instantiate(&mut store))
             .map_err(|error| report::of_start(self.report(&error, &store)))?;
-        Ok(Instance { store, instance, fuel: self.limits.fuel })
+        Ok(Instance { store, instance, bound: Vec::new(), fuel: self.limits.fuel })
     }
 
     /// What to say of an error that a call returned.
@@ -120,9 +135,34 @@ impl Instance {
         }
     }
 
-    pub(super) fn function(&mut self, index: &ComponentExportIndex) -> Result<Func> {
-        let function = self.instance.get_func(&mut self.store, index);
-        function.ok_or_else(|| wasmtime::Error::msg("the export is no function"))
+    /// Calls an export of the description, which stands there at `place`.
+    #[inline]
+    pub(super) fn call(
+        &mut self,
+        place: usize,
+        export: &Export,
+        arguments: &[u8],
+        result: &mut Vec<u8>,
+    ) -> Result<()> {
+        if self.bound.get(place).is_none_or(Option::is_none) {
+            self.bind(place, export)?;
+        }
+        match &self.bound[place] {
+            Some(function) => function.call(&mut self.store, &export.function, arguments, result),
+            None => unreachable!("it was bound just now"),
+        }
+    }
+
+    #[cold]
+    fn bind(&mut self, place: usize, export: &Export) -> Result<()> {
+        let function = self.instance.get_func(&mut self.store, &export.index);
+        let function = function.ok_or_else(|| wasmtime::Error::msg("the export is no function"))?;
+        let function = (export.bind)(function, &self.store)?;
+        if self.bound.len() <= place {
+            self.bound.resize_with(place + 1, || None);
+        }
+        self.bound[place] = Some(function);
+        Ok(())
     }
 }
 

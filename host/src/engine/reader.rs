@@ -32,8 +32,12 @@ impl<'a> Reader<'a> {
         Ok(items.as_chunks().0)
     }
 
+    pub(super) fn octets(&mut self) -> Result<&'a [u8], Undecodable> {
+        Ok(self.arrays::<1>()?.as_flattened())
+    }
+
     pub(super) fn text(&mut self) -> Result<&'a str, Undecodable> {
-        str::from_utf8(self.arrays::<1>()?.as_flattened()).map_err(|_| Undecodable("a string is not UTF-8"))
+        str::from_utf8(self.octets()?).map_err(|_| Undecodable("a string is not UTF-8"))
     }
 
     pub(super) fn char(&mut self) -> Result<char, Undecodable> {

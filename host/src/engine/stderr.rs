@@ -37,7 +37,8 @@ impl Stderr {
 
     /// A job begins: what earlier ones wrote isn't its own.
     pub(super) fn forget(&self) {
-        if self.kept.any.swap(false, Ordering::Relaxed) {
+        if self.kept.any.load(Ordering::Relaxed) {
+            self.kept.any.store(false, Ordering::Relaxed);
             self.bytes().clear();
         }
     }
@@ -52,7 +53,7 @@ impl Stderr {
         text
     }
 
-    fn write(&self, piece: &[u8]) {
+    pub(super) fn write(&self, piece: &[u8]) {
         (self.sink)(piece);
         self.kept.any.store(true, Ordering::Relaxed);
         let mut bytes = self.bytes();

@@ -4,18 +4,18 @@
 //! Each pair of parameters and result here is code of its own, some kilobytes large, so the tables name what guests
 //! commonly have. Everything else goes the [`dynamic`](super::dynamic) way.
 
-use super::instance::State;
+use super::instance::{Call, State};
 use super::number::Number;
 use super::reader::{Reader, Undecodable, put_text};
 use crate::types::{Function, Type};
 use wasmtime::Store;
-use wasmtime::component::{ComponentNamedList, Func, Lift, Lower};
+use wasmtime::component::{ComponentNamedList, Func, Lift, Lower, TypedFunc};
 
-/// Decodes the arguments, calls, and appends the encoded result. After an error the result is as long as before.
-pub(super) type Call = fn(&mut Store<State>, &Func, &Function, &[u8], &mut Vec<u8>) -> wasmtime::Result<()>;
+/// Binds an instance's function to the way in which it is called.
+pub(super) type Bind = fn(Func, &Store<State>) -> wasmtime::Result<Box<dyn Call>>;
 
-/// How to call a function of this type, if its shape is among the common ones.
-pub(super) fn call_for(function: &Function) -> Option<Call> {
+/// How to bind a function of this type, if its shape is among the common ones.
+pub(super) fn binding(function: &Function) -> Option<Bind> {
     use Shape::*;
     let result = match &function.result {
         None => Nothing,
@@ -32,7 +32,7 @@ pub(super) fn call_for(function: &Function) -> Option<Call> {
         [F32] => to_any::<(f32,)>(result),
         [F64] => to_any::<(f64,)>(result),
         [Text] => to_any::<(Utf8,)>(result),
-        [Bytes] => to_any::<(List<u8>,)>(result),
+        [Bytes] => to_any::<(Octets,)>(result),
         [S32s] => to_any::<(List<i32>,)>(result),
         [U32s] => to_any::<(List<u32>,)>(result),
         [S64s] => to_any::<(List<i64>,)>(result),
@@ -45,7 +45,7 @@ pub(super) fn call_for(function: &Function) -> Option<Call> {
         [U64, U64] => to_few::<(u64, u64), u64>(result, U64),
         [F64, F64] => to_few::<(f64, f64), f64>(result, F64),
         [Text, Text] => to_few::<(Utf8, Utf8), String>(result, Text),
-        [Bytes, Bytes] => to_few::<(List<u8>, List<u8>), Vec<u8>>(result, Bytes),
+        [Bytes, Bytes] => to_few::<(Octets, Octets), Vec<u8>>(result, Bytes),
         [S64s, S64s] => to_few::<(List<i64>, List<i64>), Vec<i64>>(result, S64s),
         [U64s, U64s] => to_few::<(List<u64>, List<u64>), Vec<u64>>(result, U64s),
         [F64s, F64s] => to_few::<(List<f64>, List<f64>), Vec<f64>>(result, F64s),
@@ -60,51 +60,58 @@ pub(super) fn call_for(function: &Function) -> Option<Call> {
 }
 
 /// One parameter or none: to all results.
-fn to_any<P: Parameters>(result: Shape) -> Option<Call> {
+fn to_any<P: Parameters>(result: Shape) -> Option<Bind> {
     Some(match result {
-        Shape::Nothing => call::<P, ()>,
-        Shape::Bool => call::<P, (bool,)>,
-        Shape::S32 => call::<P, (i32,)>,
-        Shape::U32 => call::<P, (u32,)>,
-        Shape::S64 => call::<P, (i64,)>,
-        Shape::U64 => call::<P, (u64,)>,
-        Shape::F32 => call::<P, (f32,)>,
-        Shape::F64 => call::<P, (f64,)>,
-        Shape::Text => call::<P, (String,)>,
-        Shape::Bytes => call::<P, (Vec<u8>,)>,
-        Shape::S32s => call::<P, (Vec<i32>,)>,
-        Shape::U32s => call::<P, (Vec<u32>,)>,
-        Shape::S64s => call::<P, (Vec<i64>,)>,
-        Shape::U64s => call::<P, (Vec<u64>,)>,
-        Shape::F32s => call::<P, (Vec<f32>,)>,
-        Shape::F64s => call::<P, (Vec<f64>,)>,
+        Shape::Nothing => bind::<P, ()>,
+        Shape::Bool => bind::<P, (bool,)>,
+        Shape::S32 => bind::<P, (i32,)>,
+        Shape::U32 => bind::<P, (u32,)>,
+        Shape::S64 => bind::<P, (i64,)>,
+        Shape::U64 => bind::<P, (u64,)>,
+        Shape::F32 => bind::<P, (f32,)>,
+        Shape::F64 => bind::<P, (f64,)>,
+        Shape::Text => bind::<P, (String,)>,
+        Shape::Bytes => bind::<P, (Vec<u8>,)>,
+        Shape::S32s => bind::<P, (Vec<i32>,)>,
+        Shape::U32s => bind::<P, (Vec<u32>,)>,
+        Shape::S64s => bind::<P, (Vec<i64>,)>,
+        Shape::U64s => bind::<P, (Vec<u64>,)>,
+        Shape::F32s => bind::<P, (Vec<f32>,)>,
+        Shape::F64s => bind::<P, (Vec<f64>,)>,
     })
 }
 
 /// Several parameters of one type: to that type, to a `bool`, or to nothing.
-fn to_few<P: Parameters, Same: Answer>(result: Shape, same: Shape) -> Option<Call> {
+fn to_few<P: Parameters, Same: Answer>(result: Shape, same: Shape) -> Option<Bind> {
     match result {
-        Shape::Nothing => Some(call::<P, ()>),
-        Shape::Bool => Some(call::<P, (bool,)>),
-        result if result == same => Some(call::<P, (Same,)>),
+        Shape::Nothing => Some(bind::<P, ()>),
+        Shape::Bool => Some(bind::<P, (bool,)>),
+        result if result == same => Some(bind::<P, (Same,)>),
         _ => None,
     }
 }
 
-fn call<P: Parameters, R: Answers>(
-    store: &mut Store<State>,
-    function: &Func,
-    _type: &Function,
-    arguments: &[u8],
-    result: &mut Vec<u8>,
-) -> wasmtime::Result<()> {
-    let mut reader = Reader::new(arguments);
-    let arguments = P::decode(&mut reader)?;
-    reader.end()?;
-    // Comparing the types in each call costs less than 10 ns, and leaves nothing to keep for each instance.
-    let answers = function.typed::<P::Lowered<'_>, R>(&*store)?.call(store, arguments)?;
-    answers.encode(result);
-    Ok(())
+fn bind<P: Parameters, R: Answers>(function: Func, store: &Store<State>) -> wasmtime::Result<Box<dyn Call>> {
+    Ok(Box::new(Typed::<P, R>(function.typed(store)?)))
+}
+
+/// A function whose types were compared once.
+struct Typed<P: Parameters, R: Answers>(TypedFunc<P::Lowered<'static>, R>);
+
+impl<P: Parameters, R: Answers> Call for Typed<P, R> {
+    fn call(
+        &self,
+        store: &mut Store<State>,
+        _type: &Function,
+        arguments: &[u8],
+        result: &mut Vec<u8>,
+    ) -> wasmtime::Result<()> {
+        let mut reader = Reader::new(arguments);
+        let arguments = P::decode(&mut reader)?;
+        reader.end()?;
+        P::lend(self.0).call(store, arguments)?.encode(result);
+        Ok(())
+    }
 }
 
 /// The types that have a fast way.
@@ -152,92 +159,65 @@ fn shape(ty: &Type) -> Option<Shape> {
     })
 }
 
-/// A parameter that decodes to something that Wasmtime takes.
-trait Parameter {
-    type Lowered<'a>: Lower;
+/// All parameters of a function, as Wasmtime takes them. A text or bytes are lent from the encoded arguments.
+trait Parameters: 'static {
+    type Lowered<'a>: ComponentNamedList + Lower + Send + Sync;
+
     fn decode<'a>(bytes: &mut Reader<'a>) -> Result<Self::Lowered<'a>, Undecodable>;
+
+    /// A function that takes what lives forever also takes what lives for one call. Generic code can't know, but each
+    /// implementation can.
+    fn lend<'a, R>(function: TypedFunc<Self::Lowered<'static>, R>) -> TypedFunc<Self::Lowered<'a>, R>;
 }
 
-/// A `string`, lent from the arguments.
+/// A `string`.
 struct Utf8;
 
-/// A `list<t>` of numbers.
+/// A `list<u8>`.
+struct Octets;
+
+/// A `list<t>` of other numbers.
 struct List<T>(std::marker::PhantomData<T>);
 
-impl Parameter for bool {
-    type Lowered<'a> = bool;
-    fn decode(bytes: &mut Reader<'_>) -> Result<bool, Undecodable> {
-        bytes.bool()
-    }
+/// The implementations differ in nothing but their types; what each decodes is on its line.
+macro_rules! parameters {
+    ($([$($t:ident)?] $params:ty => $lowered:ty, $bytes:pat => $decode:expr;)*) => {$(
+        impl$(<$t: Number>)? Parameters for $params {
+            type Lowered<'a> = $lowered;
+
+            #[inline]
+            fn decode<'a>($bytes: &mut Reader<'a>) -> Result<Self::Lowered<'a>, Undecodable> {
+                Ok($decode)
+            }
+
+            #[inline]
+            fn lend<'a, R>(function: TypedFunc<Self::Lowered<'static>, R>) -> TypedFunc<Self::Lowered<'a>, R> {
+                function
+            }
+        }
+    )*};
 }
 
-impl<T: Number> Parameter for T {
-    type Lowered<'a> = T;
-    fn decode(bytes: &mut Reader<'_>) -> Result<T, Undecodable> {
-        T::read(bytes)
-    }
-}
-
-impl Parameter for Utf8 {
-    type Lowered<'a> = &'a str;
-    fn decode<'a>(bytes: &mut Reader<'a>) -> Result<&'a str, Undecodable> {
-        bytes.text()
-    }
-}
-
-impl<T: Number> Parameter for List<T> {
-    type Lowered<'a> = Vec<T>;
-    fn decode(bytes: &mut Reader<'_>) -> Result<Vec<T>, Undecodable> {
-        T::read_list(bytes)
-    }
-}
-
-/// All parameters of a function.
-trait Parameters {
-    type Lowered<'a>: ComponentNamedList + Lower;
-    fn decode<'a>(bytes: &mut Reader<'a>) -> Result<Self::Lowered<'a>, Undecodable>;
-}
-
-impl Parameters for () {
-    type Lowered<'a> = ();
-    fn decode(_bytes: &mut Reader<'_>) -> Result<(), Undecodable> {
-        Ok(())
-    }
-}
-
-impl<A: Parameter> Parameters for (A,) {
-    type Lowered<'a> = (A::Lowered<'a>,);
-    fn decode<'a>(bytes: &mut Reader<'a>) -> Result<Self::Lowered<'a>, Undecodable> {
-        Ok((A::decode(bytes)?,))
-    }
-}
-
-impl<A: Parameter, B: Parameter> Parameters for (A, B) {
-    type Lowered<'a> = (A::Lowered<'a>, B::Lowered<'a>);
-    fn decode<'a>(bytes: &mut Reader<'a>) -> Result<Self::Lowered<'a>, Undecodable> {
-        Ok((A::decode(bytes)?, B::decode(bytes)?))
-    }
-}
-
-impl<A: Parameter, B: Parameter, C: Parameter> Parameters for (A, B, C) {
-    type Lowered<'a> = (A::Lowered<'a>, B::Lowered<'a>, C::Lowered<'a>);
-    fn decode<'a>(bytes: &mut Reader<'a>) -> Result<Self::Lowered<'a>, Undecodable> {
-        Ok((A::decode(bytes)?, B::decode(bytes)?, C::decode(bytes)?))
-    }
-}
-
-impl<A: Parameter, B: Parameter, C: Parameter, D: Parameter> Parameters for (A, B, C, D) {
-    type Lowered<'a> = (A::Lowered<'a>, B::Lowered<'a>, C::Lowered<'a>, D::Lowered<'a>);
-    fn decode<'a>(bytes: &mut Reader<'a>) -> Result<Self::Lowered<'a>, Undecodable> {
-        Ok((A::decode(bytes)?, B::decode(bytes)?, C::decode(bytes)?, D::decode(bytes)?))
-    }
+parameters! {
+    [] () => (), _ => ();
+    [] (bool,) => (bool,), b => (b.bool()?,);
+    [] (Utf8,) => (&'a str,), b => (b.text()?,);
+    [] (Utf8, Utf8) => (&'a str, &'a str), b => (b.text()?, b.text()?);
+    [] (Octets,) => (&'a [u8],), b => (b.octets()?,);
+    [] (Octets, Octets) => (&'a [u8], &'a [u8]), b => (b.octets()?, b.octets()?);
+    [T] (T,) => (T,), b => (T::read(b)?,);
+    [T] (T, T) => (T, T), b => (T::read(b)?, T::read(b)?);
+    [T] (T, T, T) => (T, T, T), b => (T::read(b)?, T::read(b)?, T::read(b)?);
+    [T] (T, T, T, T) => (T, T, T, T), b => (T::read(b)?, T::read(b)?, T::read(b)?, T::read(b)?);
+    [T] (List<T>,) => (Vec<T>,), b => (T::read_list(b)?,);
+    [T] (List<T>, List<T>) => (Vec<T>, Vec<T>), b => (T::read_list(b)?, T::read_list(b)?);
 }
 
 /// A result that Wasmtime gives and that can be encoded.
 ///
 /// It is always a copy: Wasmtime also lends lists that are still in the guest's memory, but by the time that a call has
 /// returned the guest was told to free them.
-trait Answer: Lift {
+trait Answer: Lift + Send + Sync + 'static {
     fn encode(self, out: &mut Vec<u8>);
 }
 
@@ -266,7 +246,7 @@ impl<T: Number> Answer for Vec<T> {
 }
 
 /// What a function gives, which is one value or none.
-trait Answers: ComponentNamedList + Lift {
+trait Answers: ComponentNamedList + Lift + Send + Sync + 'static {
     fn encode(self, out: &mut Vec<u8>);
 }
 

@@ -360,9 +360,9 @@ impl Driver {
                 link.kill();
             }
         }
-        let (gone, kept) = std::mem::take(&mut self.queue).into_iter().partition(|chunk| Arc::ptr_eq(&chunk.owner, task));
+        let (gone, kept): (VecDeque<Jobs>, _) =
+            std::mem::take(&mut self.queue).into_iter().partition(|chunk| Arc::ptr_eq(&chunk.owner, task));
         self.queue = kept;
-        let gone: Vec<Jobs> = gone;
         gone.iter().for_each(|chunk| self.fail(chunk, Cause::Cancelled, 0, None));
     }
 
@@ -391,11 +391,6 @@ impl Driver {
         let timed = self.rules.timeout.is_some();
         self.queue.iter().any(|chunk| chunk.owner.unattended)
             || self.links().filter_map(Link::running).any(|(chunk, _)| timed || chunk.owner.unattended)
-    }
-
-    /// Whether some job is queued or in flight.
-    pub(super) fn is_busy(&self) -> bool {
-        !self.queue.is_empty() || self.links().any(|link| link.chunks() > 0)
     }
 
     /// How many jobs wait in the queue.
@@ -444,7 +439,8 @@ impl Driver {
         let Some(seat) = self.seats.get(index).filter(|seat| seat.generation == generation) else { return };
         let Some(link) = seat.link.as_ref().filter(|_| seat.ready) else { return };
         link.take_bells();
-        if event.flags.intersects(epoll::EventFlags::HUP | epoll::EventFlags::ERR) {
+        let flags = event.flags;
+        if flags.intersects(epoll::EventFlags::HUP | epoll::EventFlags::ERR) {
             // What it answered before it went still counts.
             self.collect(index);
             self.lose(index, None);

@@ -108,7 +108,8 @@ impl Keeper {
 
     /// Starts a process for each empty seat, unless too many died lately.
     fn fill_seats(&mut self) {
-        let mut driver = self.shared.driver();
+        let shared = self.shared.clone();
+        let mut driver = shared.driver();
         let empty = vacancies(&driver);
         if empty.is_empty() {
             return;
@@ -121,14 +122,14 @@ impl Keeper {
         for index in empty {
             match Link::start(&self.shared.launch, index as u32) {
                 Ok(link) => {
-                    let mut driver = self.shared.driver();
+                    let mut driver = shared.driver();
                     if driver.state == State::Terminated {
                         return;
                     }
                     driver.install(index, link);
                 }
                 Err(error) => {
-                    let mut driver = self.shared.driver();
+                    let mut driver = shared.driver();
                     return self.failed(&mut driver, error);
                 }
             }

@@ -85,7 +85,6 @@ pub(super) struct Stream<'p, I> {
     reading: Option<Reading>,
     /// How long the source took for its last item.
     source_pace: Duration,
-    fed_at: Option<Instant>,
 }
 
 /// Answers that are being read.
@@ -116,7 +115,6 @@ impl<'p, I: Iterator<Item: Serialize>> Stream<'p, I> {
             ready: VecDeque::new(),
             reading: None,
             source_pace: Duration::ZERO,
-            fed_at: None,
         }
     }
 
@@ -218,7 +216,7 @@ impl<'p, I: Iterator<Item: Serialize>> Stream<'p, I> {
 
     /// Sends the next chunk. `false` if the source has ended.
     fn send_chunk(&mut self) -> bool {
-        let Some(items) = &mut self.items else { return false };
+        let Some(items) = &self.items else { return false };
         let limit = self.chunk_limit(items.size_hint());
         let Some(items) = &mut self.items else { return false };
         let mut chunk = Chunk::new(self.task.clone(), self.task.function, self.sent, Vec::new());
