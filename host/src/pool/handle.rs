@@ -161,7 +161,7 @@ impl<T> Handle<T> {
     {
         let (shared, task) = (self.shared.clone(), self.task.clone());
         let call: super::task::Callback = Box::new(move || callback(self.take()));
-        if let Some(Waiter::Callback(call)) = task.await_by(Some(Waiter::Callback(call))) {
+        if let Some(Waiter::Callback(call)) = task.await_by(Waiter::Callback(call)) {
             shared.call_back(call);
         }
     }
@@ -178,7 +178,7 @@ impl<T> Future for Handle<T> {
 
     /// Ready when every job has its outcome. Any executor will do; the pool's own thread drives the jobs.
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        match self.task.await_by(Some(Waiter::Waker(context.waker().clone()))) {
+        match self.task.await_by(Waiter::Waker(context.waker().clone())) {
             None => Poll::Pending,
             Some(_) => Poll::Ready(self.take()),
         }

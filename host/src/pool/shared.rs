@@ -181,7 +181,8 @@ impl Shared {
             }
             driver = self.sleep(driver, deadline);
         };
-        if leading {
+        // A follower that was given the lead, and found its own jobs done, passes it on.
+        if leading || driver.leader == Leader::Nobody {
             self.resign(&mut driver);
         }
         done
@@ -234,10 +235,8 @@ impl Shared {
     /// Sleeps until the leader has something for one of our tasks, or leaves.
     fn follow<'a>(&'a self, mut driver: Driving<'a>, tasks: &[&Task], deadline: Option<Instant>) -> Driving<'a> {
         let this = std::thread::current();
-        let waiting = tasks.iter().all(|task| task.await_by(Some(Waiter::Thread(this.clone()))).is_none());
-        if !waiting {
-            return driver;
-        }
+        // Those that are done already were not enough for the caller, who looked under this same lock.
+        tasks.iter().for_each(|task| drop(task.await_by(Waiter::Thread(this.clone()))));
         driver.followers.push(this.clone());
         if driver.asleep {
             self.nudge();
@@ -248,7 +247,7 @@ impl Shared {
             None => std::thread::park(),
         }
         driver = self.driver();
-        tasks.iter().for_each(|task| drop(task.await_by(None)));
+        tasks.iter().for_each(|task| task.forget(this.id()));
         driver.followers.retain(|follower| follower.id() != this.id());
         driver
     }
