@@ -86,7 +86,7 @@ pub(super) struct Driver {
     pub(super) asleep: bool,
     /// Threads that wait while another one leads, any of which can take over.
     pub(super) followers: Vec<std::thread::Thread>,
-    /// Tasks that are not dropped yet.
+    /// Streams that are not dropped yet, and tasks with a handle that are not done, or whose callback has not run.
     pub(super) tasks: u64,
     pub(super) counts: Counts,
     pub(super) notes: Vec<Waiter>,
@@ -151,13 +151,13 @@ impl Driver {
         let pid = link.pid();
         let mut jobs = 0;
         let mut owner = None;
-        let notes = &mut self.notes;
+        let (notes, tasks) = (&mut self.notes, &mut self.tasks);
         let collected = link.collect(|task, answers: Answers| {
             jobs += u64::from(answers.count);
             if owner.is_none() {
                 owner = Some(task.clone());
             }
-            notes.extend(task.deliver(Run::Answers { answers, worker: index, pid }));
+            deliver(task, Run::Answers { answers, worker: index, pid }, tasks, notes);
         });
         if let Some(task) = owner {
             let now = Instant::now();
@@ -308,7 +308,7 @@ impl Driver {
             None => Cause::WorkerLost(end),
         };
         let fault = Fault { job: chunk.first, attempt, pid: Some(pid), cause, backtrace: Vec::new(), stderr };
-        self.notes.extend(chunk.owner.deliver(Run::Fault { fault, worker: index }));
+        deliver(&chunk.owner, Run::Fault { fault, worker: index }, &mut self.tasks, &mut self.notes);
         self.counts.done += 1;
     }
 
@@ -324,7 +324,7 @@ impl Driver {
     fn fail(&mut self, chunk: &Jobs, cause: Cause, attempt: u32, pid: Option<u32>) {
         for job in chunk.first..chunk.first + u64::from(chunk.count) {
             let fault = Fault { job, attempt, pid, cause: cause.clone(), backtrace: Vec::new(), stderr: String::new() };
-            self.notes.extend(chunk.owner.deliver(Run::Fault { fault, worker: 0 }));
+            deliver(&chunk.owner, Run::Fault { fault, worker: 0 }, &mut self.tasks, &mut self.notes);
             self.counts.done += 1;
         }
     }
@@ -457,6 +457,17 @@ impl Driver {
         let _ = epoll::delete(&*self.bells, link.control().as_fd());
         let _ = epoll::delete(&*self.ends, link.control().as_fd());
     }
+}
+
+/// Puts outcomes into a task's inbox, notes who is to be told of it, and strikes the task out if that was its last.
+fn deliver(task: &Task, run: Run, tasks: &mut u64, notes: &mut Vec<Waiter>) {
+    let told = task.deliver(run);
+    // A callback strikes it out when it has run, a stream when it is dropped.
+    let later = told.iter().any(|waiter| matches!(waiter, Waiter::Callback(_)));
+    if task.unattended && !later && task.is_done() {
+        *tasks -= 1;
+    }
+    notes.extend(told);
 }
 
 /// What epoll is to say of this worker.

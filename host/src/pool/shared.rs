@@ -45,7 +45,7 @@ pub(crate) struct Shared {
     pub(super) launch: Launch,
     pub(super) chunk: Option<u32>,
     driver: Mutex<Driver>,
-    /// Told when the last task ends.
+    /// Told when the last task of a closed pool ends.
     pub(super) idle: Condvar,
     /// How many workers the pool should have.
     pub(super) target: AtomicUsize,
@@ -313,11 +313,7 @@ impl Shared {
 
     /// Notes that a task that began has ended.
     pub(super) fn end(&self) {
-        let mut driver = self.driver();
-        driver.tasks -= 1;
-        if driver.tasks == 0 {
-            self.idle.notify_all();
-        }
+        self.driver().tasks -= 1;
     }
 }
 
@@ -356,12 +352,16 @@ impl Drop for Driving<'_> {
         let Some(mut driver) = self.driver.take() else { return };
         let notes = std::mem::take(&mut driver.notes);
         let keeper_wanted = std::mem::take(&mut driver.keeper_wanted);
+        let idle = driver.tasks == 0 && driver.state != State::Open;
         drop(driver);
         if keeper_wanted {
             self.shared.call_keeper();
         }
         for waiter in notes {
             waiter.tell(|callback| self.shared.call_back(callback));
+        }
+        if idle {
+            self.shared.idle.notify_all();
         }
     }
 }
