@@ -18,6 +18,11 @@ pub(crate) fn is_gone(pid: u32) -> bool {
     !fs::exists(format!("/proc/{pid}")).unwrap()
 }
 
+/// Whether a process has ended, and only waits to be reaped.
+pub(crate) fn is_zombie(pid: u32) -> bool {
+    stat(pid).is_none_or(|stat| stat.state == "Z")
+}
+
 /// The children of a process, dead ones that nobody reaped included.
 pub(crate) fn children(parent: u32) -> Vec<u32> {
     let processes = fs::read_dir("/proc").unwrap().flatten();
@@ -49,6 +54,7 @@ pub(crate) fn threads() -> usize {
 }
 
 struct Stat {
+    state: String,
     parent: u32,
     ticks: u64,
 }
@@ -59,6 +65,7 @@ fn stat(pid: u32) -> Option<Stat> {
     let fields: Vec<&str> = stat.rsplit_once(") ")?.1.split(' ').collect();
     let number = |index: usize| fields[index].parse::<u64>().ok();
     Some(Stat {
+        state: fields[0].to_owned(),
         parent: number(1)? as u32,
         ticks: number(11)? + number(12)?,
     })

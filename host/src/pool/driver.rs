@@ -4,7 +4,7 @@
 //! Whoever holds the lock may drive: the thread that waits for its own jobs, or the keeper. No code of the embedding
 //! program runs in here; who has to be told of something is noted, and told when the lock is free again.
 
-use super::task::{Run, Task, Waiter};
+use super::task::{LONG_JOB, Run, Task, Waiter};
 use crate::job::{Cause, End, Fault};
 use crate::link::{Answers, Broken, Chunk, Link, Lost, StartError};
 use rustix::event::epoll;
@@ -18,6 +18,9 @@ use std::time::{Duration, Instant};
 const GRACE: Duration = Duration::from_millis(15);
 /// How long a worker may take to be ready, unless the initializer has a time limit of its own.
 pub(super) const START_TIME: Duration = Duration::from_secs(10);
+/// How long a worker may take to begin a job that it has, or to take the next piece of its arguments, where jobs have
+/// a time limit: much longer than even a crowded machine lets a process wait for its turn.
+const TAKE_TIME: Duration = Duration::from_secs(2);
 /// A job is started in at most so many workers.
 const ATTEMPTS: u32 = 2;
 
@@ -37,6 +40,15 @@ pub(super) struct Seat {
     pub(super) jobs: u64,
     /// Tells this worker from those that sat here before.
     generation: u64,
+}
+
+impl Seat {
+    /// Whether a chunk of the task `next` may wait here behind one of `front`: never behind a job of somebody else that
+    /// takes long, and may go on for ever, while another worker could become free.
+    fn ends_soon(&self, front: &Arc<Task>, next: &Arc<Task>) -> bool {
+        Arc::ptr_eq(front, next)
+            || (front.depth() > 1 && self.since.is_some_and(|since| since.elapsed() < LONG_JOB))
+    }
 }
 
 /// Whether the pool takes tasks, and what becomes of those it has.
@@ -168,7 +180,8 @@ impl Driver {
             self.counts.done += jobs;
         }
         match collected.and_then(|_| link.flush()) {
-            Ok(()) => {}
+            Ok(true) => seat.since = Some(Instant::now()),
+            Ok(false) => {}
             Err(broken) => return self.lose(index, Some(broken)),
         }
         if self.is_spent(index) {
@@ -188,7 +201,8 @@ impl Driver {
             let free = |(index, seat): (usize, &Seat)| {
                 let link = seat.link.as_ref().filter(|_| seat.ready && index < self.target && seat.killed_for.is_none())?;
                 let left = self.rules.max_jobs.is_none_or(|max| link.asked() < max);
-                (link.chunks() < depth && left).then_some((link.chunks(), index))
+                let quick = link.running().is_none_or(|(front, _)| seat.ends_soon(&front.owner, &chunk.owner));
+                (link.chunks() < depth && left && quick).then_some((link.chunks(), index))
             };
             let Some((_, index)) = self.seats.iter().enumerate().filter_map(free).min() else { return };
             let Some(chunk) = self.queue.pop_front() else { return };
@@ -295,7 +309,10 @@ impl Driver {
             self.requeue(chunk);
         }
         let Some((mut chunk, stderr)) = running else { return };
-        let attempt = chunk.attempts + 1;
+        // The job to be cancelled may have ended before the signal came. The next one is not to blame.
+        let mistaken = killed_for == Some(Cause::Cancelled) && self.takes_jobs() && !chunk.owner.is_cancelled();
+        let killed_for = killed_for.filter(|_| !mistaken);
+        let attempt = if mistaken && self.rules.retry { chunk.attempts } else { chunk.attempts + 1 };
         let again = killed_for.is_none() && self.rules.retry && end != End::Killed(SIGSYS);
         if again && attempt < ATTEMPTS && !matches!(end, End::Nonsense(_)) {
             chunk.attempts = attempt;
@@ -310,6 +327,10 @@ impl Driver {
         let fault = Fault { job: chunk.first, attempt, pid: Some(pid), cause, backtrace: Vec::new(), stderr };
         deliver(&chunk.owner, Run::Fault { fault, worker: index }, &mut self.tasks, &mut self.notes);
         self.counts.done += 1;
+    }
+
+    fn takes_jobs(&self) -> bool {
+        matches!(self.state, State::Open | State::Closed)
     }
 
     fn requeue(&mut self, chunk: Jobs) {
@@ -335,9 +356,14 @@ impl Driver {
         for index in 0..self.seats.len() {
             let seat = &mut self.seats[index];
             let Some(link) = seat.link.as_mut().filter(|_| seat.ready && seat.killed_for.is_none()) else { continue };
-            if link.running_for().is_some_and(|running| running > limit + GRACE) {
-                seat.killed_for = Some(Cause::Timeout(limit));
-                link.kill();
+            match link.running_for() {
+                Some(running) if running > limit + GRACE => {
+                    seat.killed_for = Some(Cause::Timeout(limit));
+                    link.kill();
+                }
+                // It has jobs, and does not begin: as good as dead.
+                None if link.chunks() > 0 && seat.since.is_some_and(|since| since.elapsed() > limit + TAKE_TIME) => link.kill(),
+                _ => {}
             }
         }
     }
@@ -353,6 +379,10 @@ impl Driver {
     /// Ends the running job of a cancelled task, the only way there is: with its worker.
     pub(super) fn cancel(&mut self, task: &Arc<Task>) {
         task.cancel();
+        // What was answered by now tells what runs.
+        for index in 0..self.seats.len() {
+            self.collect(index);
+        }
         for seat in &mut self.seats {
             let Some(link) = seat.link.as_ref().filter(|_| seat.ready) else { continue };
             if link.running().is_some_and(|(chunk, _)| Arc::ptr_eq(&chunk.owner, task)) {

@@ -18,7 +18,7 @@ const CHUNK_TIME: Duration = Duration::from_micros(200);
 /// How many jobs a chunk has at most. Three chunks of the smallest jobs still fit the ring.
 const CHUNK_JOBS: u64 = 2048;
 /// A job that takes this long is worth a worker's whole attention: nothing is queued behind it while others are free.
-const LONG_JOB: Duration = Duration::from_millis(1);
+pub(super) const LONG_JOB: Duration = Duration::from_millis(1);
 /// How many chunks of short jobs are with a worker at a time: one runs, one waits, one hides the time to bring another.
 pub(super) const DEPTH: usize = 3;
 
