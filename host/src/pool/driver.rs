@@ -96,6 +96,8 @@ pub(super) struct Driver {
     pub(super) leader: Leader,
     /// Whether the leader sleeps, so that whoever changes something has to nudge it.
     pub(super) asleep: bool,
+    /// Whether, since it fell asleep, jobs came home or went out of which no worker will tell it.
+    pub(super) news: bool,
     /// Threads that wait while another one leads, any of which can take over.
     pub(super) followers: Vec<std::thread::Thread>,
     /// Streams that are not dropped yet, and tasks with a handle that are not done, or whose callback has not run.
@@ -123,6 +125,7 @@ impl Driver {
             state: State::Open,
             leader: Leader::Nobody,
             asleep: false,
+            news: false,
             followers: Vec::new(),
             tasks: 0,
             counts: Counts::default(),
@@ -172,6 +175,7 @@ impl Driver {
             deliver(task, Run::Answers { answers, worker: index, pid }, tasks, notes);
         });
         if let Some(task) = owner {
+            self.news = true;
             let now = Instant::now();
             if let Some(since) = seat.since.replace(now) {
                 task.learn(jobs, now - since);
@@ -219,6 +223,7 @@ impl Driver {
                 self.queue.push_front(rest);
             }
         }
+        self.news = true;
         if link.chunks() == 0 {
             seat.since = Some(Instant::now());
         }
@@ -326,6 +331,7 @@ impl Driver {
         };
         let fault = Fault { job: chunk.first, attempt, pid: Some(pid), cause, backtrace: Vec::new(), stderr };
         deliver(&chunk.owner, Run::Fault { fault, worker: index }, &mut self.tasks, &mut self.notes);
+        self.news = true;
         self.counts.done += 1;
     }
 
@@ -346,6 +352,7 @@ impl Driver {
         for job in chunk.first..chunk.first + u64::from(chunk.count) {
             let fault = Fault { job, attempt, pid, cause: cause.clone(), backtrace: Vec::new(), stderr: String::new() };
             deliver(&chunk.owner, Run::Fault { fault, worker: 0 }, &mut self.tasks, &mut self.notes);
+            self.news = true;
             self.counts.done += 1;
         }
     }
@@ -448,6 +455,7 @@ impl Driver {
         let links = self.seats.iter_mut().filter_map(|seat| seat.link.as_mut());
         links.filter(|link| link.chunks() > 0).for_each(Link::sleep);
         self.asleep = true;
+        self.news = false;
     }
 
     /// Lets a sleeping leader sleep on, now that jobs were added; `false` if it has to be woken instead.
