@@ -63,11 +63,7 @@ where
     let lazy: Vec<R> = lazy.map(Result::unwrap).collect();
     assert_eq!(lazy, expected, "{function} by imap");
     let later = pool.map_async::<R>(function, items).unwrap();
-    assert_eq!(
-        later.wait().unwrap(),
-        expected,
-        "{function} by map_async"
-    );
+    assert_eq!(later.wait().unwrap(), expected, "{function} by map_async");
     let mut seen = 0;
     let mut unordered = pool.imap_unordered::<R, _>(function, items).unwrap();
     while let Some(report) = unordered.next_report() {

@@ -1,7 +1,7 @@
 //! What a program relies on that knows `multiprocessing.Pool` or `concurrent.futures`.
 
-use crate::{PATIENCE, builder, check, fault, pool, until, within};
 use crate::process;
+use crate::{PATIENCE, builder, check, fault, pool, until, within};
 use host::job::{Cause, Limits};
 use host::pool::{Error, Handle, When, wait};
 use std::collections::BTreeSet;
@@ -67,8 +67,16 @@ fn an_iterator_that_panics_at_once_or_in_the_middle_leaves_the_pool_usable() {
         let calls: [Call<'_>; 4] = [
             Box::new(|| drop(pool.map::<i64>("square", items()))),
             Box::new(|| drop(pool.map_async::<i64>("square", items()))),
-            Box::new(|| pool.imap::<i64, _>("square", items()).unwrap().for_each(drop)),
-            Box::new(|| pool.imap_unordered::<i64, _>("square", items()).unwrap().for_each(drop)),
+            Box::new(|| {
+                pool.imap::<i64, _>("square", items())
+                    .unwrap()
+                    .for_each(drop)
+            }),
+            Box::new(|| {
+                pool.imap_unordered::<i64, _>("square", items())
+                    .unwrap()
+                    .for_each(drop)
+            }),
         ];
         for call in calls {
             let panic = catch_unwind(AssertUnwindSafe(call)).unwrap_err();
@@ -110,7 +118,13 @@ fn imap_unordered_gives_each_result_as_soon_as_it_is_there() {
 
 #[test]
 fn an_endless_iterator_is_taken_only_as_far_ahead_as_promised() {
-    for (workers, chunk) in [(1, None), (2, None), (1, Some(1)), (2, Some(5)), (3, Some(100))] {
+    for (workers, chunk) in [
+        (1, None),
+        (2, None),
+        (1, Some(1)),
+        (2, Some(5)),
+        (3, Some(100)),
+    ] {
         let mut builder = builder("arith").workers(workers);
         if let Some(chunk) = chunk {
             builder = builder.chunk(chunk);
@@ -173,16 +187,30 @@ fn one_jobs_fault_loses_no_other_result() {
         }
     }
     assert!((0..100).filter(|n| n % 10 != 7).eq(good));
-    let pids: BTreeSet<u32> = pool.stats().workers.iter().map(|worker| worker.pid).collect();
+    let pids: BTreeSet<u32> = pool
+        .stats()
+        .workers
+        .iter()
+        .map(|worker| worker.pid)
+        .collect();
     assert_eq!(bad.len(), 10);
     for (n, fault) in (7..).step_by(10).zip(bad) {
         assert_eq!((fault.job, fault.attempt), (n, 1));
         assert!(pids.contains(&fault.pid.unwrap()), "{fault:?}");
-        assert!(matches!(&fault.cause, Cause::Trap(why) if why.contains("unreachable")), "{fault:?}");
+        assert!(
+            matches!(&fault.cause, Cause::Trap(why) if why.contains("unreachable")),
+            "{fault:?}"
+        );
         let message = format!("maybe-trap({n}): the number ends in 7");
         assert!(fault.stderr.contains(&message), "{fault:?}");
         assert!(fault.to_string().contains(&message), "{fault}");
-        assert!(fault.backtrace.iter().any(|name| name.contains("maybe_trap") || name.contains("maybe-trap")), "{fault:?}");
+        assert!(
+            fault
+                .backtrace
+                .iter()
+                .any(|name| name.contains("maybe_trap") || name.contains("maybe-trap")),
+            "{fault:?}"
+        );
     }
     // A trap is the guest's affair: the processes are still the same.
     assert_eq!(pool.stats().workers_lost, 0);
@@ -197,7 +225,10 @@ fn maps_error_is_the_first_fault_in_the_order_of_the_items() {
     }
     // The jobs behind it were done all the same.
     assert_eq!(pool.stats().jobs_done, 2000);
-    assert_eq!(fault(pool.map_async::<u32>("maybe-trap", 0..100).unwrap().wait()).job, 7);
+    assert_eq!(
+        fault(pool.map_async::<u32>("maybe-trap", 0..100).unwrap().wait()).job,
+        7
+    );
 }
 
 #[test]
@@ -218,12 +249,27 @@ fn an_item_that_does_not_fit_is_named_after_the_results_before_it() {
     let mut results = pool.imap::<i64, _>("square", items).unwrap();
     assert_eq!(results.next(), Some(Ok(1)));
     assert_eq!(results.next(), Some(Ok(4)));
-    assert!(matches!(results.next(), Some(Err(Error::Item { job: 2, .. }))));
+    assert!(matches!(
+        results.next(),
+        Some(Err(Error::Item { job: 2, .. }))
+    ));
     assert_eq!(results.next(), None);
-    assert!(matches!(pool.map_async::<i64>("square", items), Err(Error::Item { job: 2, .. })));
-    assert!(matches!(pool.apply::<i64>("product", (1, 2)), Err(Error::Item { job: 0, .. })));
-    assert!(matches!(pool.starmap::<i64>("product", [(1, 2, 3, 4)]), Err(Error::Item { job: 0, .. })));
-    assert!(matches!(pool.submit::<i64>("square", ("x",)), Err(Error::Item { job: 0, .. })));
+    assert!(matches!(
+        pool.map_async::<i64>("square", items),
+        Err(Error::Item { job: 2, .. })
+    ));
+    assert!(matches!(
+        pool.apply::<i64>("product", (1, 2)),
+        Err(Error::Item { job: 0, .. })
+    ));
+    assert!(matches!(
+        pool.starmap::<i64>("product", [(1, 2, 3, 4)]),
+        Err(Error::Item { job: 0, .. })
+    ));
+    assert!(matches!(
+        pool.submit::<i64>("square", ("x",)),
+        Err(Error::Item { job: 0, .. })
+    ));
     check(&pool, "square", &[3_i64], &[9_i64]);
 }
 
@@ -406,7 +452,10 @@ fn a_queued_job_is_cancelled_before_it_runs() {
     assert!(queued.is_done());
     assert!(!queued.cancel());
     let fault = fault(queued.wait());
-    assert_eq!((fault.cause, fault.attempt, fault.pid), (Cause::Cancelled, 0, None));
+    assert_eq!(
+        (fault.cause, fault.attempt, fault.pid),
+        (Cause::Cancelled, 0, None)
+    );
     assert_eq!(running.wait(), Ok(()));
     assert_eq!(pool.apply::<u32>("counter", ()), Ok(1));
     assert_eq!(pool.stats().workers_lost, 0);
@@ -420,7 +469,13 @@ fn a_running_job_is_cancelled_with_its_worker_and_no_other() {
         until("it runs", PATIENCE, || {
             pool.stats().workers.iter().any(|worker| worker.busy)
         });
-        let pids = || -> BTreeSet<u32> { pool.stats().workers.iter().map(|worker| worker.pid).collect() };
+        let pids = || -> BTreeSet<u32> {
+            pool.stats()
+                .workers
+                .iter()
+                .map(|worker| worker.pid)
+                .collect()
+        };
         let before = pids();
         let other = pool.submit::<()>("sleep", (100_u64,)).unwrap();
         let behind = pool.map_async::<u32>("maybe-trap", 0..5).unwrap();
@@ -462,7 +517,10 @@ fn a_long_job_of_one_caller_does_not_hold_up_another() {
             pool.map::<u32>("maybe-trap", [1; 5000]).unwrap();
             let endless = pool.submit::<()>("spin", ()).unwrap();
             until("it runs", PATIENCE, || {
-                pool.stats().workers.iter().any(|worker| process::processor_ms(worker.pid) > 60)
+                pool.stats()
+                    .workers
+                    .iter()
+                    .any(|worker| process::processor_ms(worker.pid) > 60)
             });
             for _ in 0..10 {
                 assert_eq!(pool.map::<u32>("maybe-trap", [1; 5000]).unwrap(), [1; 5000]);
@@ -484,18 +542,31 @@ fn ten_threads_share_a_pool() {
                         let first = thread * 1000 + round;
                         match round % 4 {
                             0 => {
-                                let squares: Vec<i64> = pool.map("square", first..first + 300).unwrap();
+                                let squares: Vec<i64> =
+                                    pool.map("square", first..first + 300).unwrap();
                                 assert!((first..first + 300).map(|n| n * n).eq(squares));
                             }
                             1 => {
                                 let squares = pool.imap::<i64, _>("square", first..).unwrap();
-                                assert!(squares.take(50).map(Result::unwrap).eq((first..first + 50).map(|n| n * n)));
+                                assert!(
+                                    squares
+                                        .take(50)
+                                        .map(Result::unwrap)
+                                        .eq((first..first + 50).map(|n| n * n))
+                                );
                             }
                             2 => {
-                                let handle = pool.map_async::<i64>("square", first..first + 30).unwrap();
-                                assert!((first..first + 30).map(|n| n * n).eq(handle.wait().unwrap()));
+                                let handle =
+                                    pool.map_async::<i64>("square", first..first + 30).unwrap();
+                                assert!(
+                                    (first..first + 30)
+                                        .map(|n| n * n)
+                                        .eq(handle.wait().unwrap())
+                                );
                             }
-                            _ => assert_eq!(pool.apply::<i64>("square", (first,)), Ok(first * first)),
+                            _ => {
+                                assert_eq!(pool.apply::<i64>("square", (first,)), Ok(first * first))
+                            }
                         }
                     }
                 });
@@ -511,7 +582,9 @@ fn threads_that_ask_for_one_job_at_a_time_never_miss_its_end() {
         std::thread::scope(|scope| {
             for thread in 0..6_i64 {
                 let square = pool.func::<i64, i64>("square").unwrap();
-                scope.spawn(move || (0..2000).for_each(|_| assert_eq!(square.apply(thread), Ok(thread * thread))));
+                scope.spawn(move || {
+                    (0..2000).for_each(|_| assert_eq!(square.apply(thread), Ok(thread * thread)))
+                });
             }
         });
     });
@@ -524,11 +597,21 @@ fn two_hundred_workers_are_a_pool_too() {
         let squares: Vec<i64> = pool.map("square", 0..1000).unwrap();
         assert!((0..1000).map(|n| n * n).eq(squares));
         until("all workers are ready", PATIENCE, || {
-            pool.stats().workers.iter().filter(|worker| worker.ready).count() == 200
+            pool.stats()
+                .workers
+                .iter()
+                .filter(|worker| worker.ready)
+                .count()
+                == 200
         });
         let squares: Vec<i64> = pool.map("square", 0..1000).unwrap();
         assert!((0..1000).map(|n| n * n).eq(squares));
-        let pids: Vec<u32> = pool.stats().workers.iter().map(|worker| worker.pid).collect();
+        let pids: Vec<u32> = pool
+            .stats()
+            .workers
+            .iter()
+            .map(|worker| worker.pid)
+            .collect();
         drop(pool);
         assert!(pids.into_iter().all(process::is_gone));
     });
@@ -541,8 +624,14 @@ fn a_closed_pool_takes_no_more_jobs() {
     pool.close();
     assert_eq!(pool.map::<i64>("square", [1]), Err(Error::Closed));
     assert_eq!(pool.apply::<i64>("square", (1,)), Err(Error::Closed));
-    assert_eq!(pool.submit::<i64>("square", (1,)).unwrap_err(), Error::Closed);
-    assert_eq!(pool.map_async::<i64>("square", [1]).unwrap_err(), Error::Closed);
+    assert_eq!(
+        pool.submit::<i64>("square", (1,)).unwrap_err(),
+        Error::Closed
+    );
+    assert_eq!(
+        pool.map_async::<i64>("square", [1]).unwrap_err(),
+        Error::Closed
+    );
     let mut squares = pool.imap::<i64, _>("square", [1]).unwrap();
     assert_eq!(squares.next(), Some(Err(Error::Closed)));
     assert_eq!(squares.next(), None);
@@ -563,7 +652,12 @@ fn an_open_pool_cannot_be_joined() {
 fn a_closed_pool_finishes_what_it_was_given() {
     within(PATIENCE, || {
         let pool = pool("faults");
-        let pids: Vec<u32> = pool.stats().workers.iter().map(|worker| worker.pid).collect();
+        let pids: Vec<u32> = pool
+            .stats()
+            .workers
+            .iter()
+            .map(|worker| worker.pid)
+            .collect();
         let sleeps = pool.map_async::<()>("sleep", [2_u64; 50]).unwrap();
         let values = pool.map_async::<u32>("maybe-trap", [1_u32; 500]).unwrap();
         let (sender, receiver) = mpsc::channel();
@@ -609,8 +703,15 @@ fn join_waits_for_a_map_in_another_thread() {
 fn a_terminated_pool_cancels_ten_thousand_queued_jobs_at_once() {
     within(PATIENCE, || {
         let pool = pool("faults");
-        let endless = pool.map_async::<()>("sleep", vec![3_600_000_u64; 10_000]).unwrap();
-        let pids: Vec<u32> = pool.stats().workers.iter().map(|worker| worker.pid).collect();
+        let endless = pool
+            .map_async::<()>("sleep", vec![3_600_000_u64; 10_000])
+            .unwrap();
+        let pids: Vec<u32> = pool
+            .stats()
+            .workers
+            .iter()
+            .map(|worker| worker.pid)
+            .collect();
         let started = Instant::now();
         pool.terminate();
         assert!(started.elapsed() < Duration::from_secs(2));
@@ -637,7 +738,8 @@ fn terminate_ends_a_map_and_an_imap_in_other_threads() {
             });
             until("both wait", PATIENCE, || {
                 let stats = pool.stats();
-                stats.jobs_queued + stats.workers.iter().filter(|worker| worker.busy).count() as u64 == 6
+                stats.jobs_queued + stats.workers.iter().filter(|worker| worker.busy).count() as u64
+                    == 6
             });
             pool.terminate();
             assert_eq!(imap.join().unwrap(), 3);
@@ -678,11 +780,20 @@ fn a_pool_grows_and_shrinks_while_it_works() {
 fn an_idle_pool_grows_and_shrinks_too() {
     let pool = pool("faults");
     pool.resize(5);
-    until("there are five", PATIENCE, || pool.stats().workers.iter().filter(|worker| worker.ready).count() == 5);
+    until("there are five", PATIENCE, || {
+        pool.stats()
+            .workers
+            .iter()
+            .filter(|worker| worker.ready)
+            .count()
+            == 5
+    });
     // All five take part.
     let pids = || -> BTreeSet<u32> {
         let mut reports = pool.imap_unordered::<(), _>("sleep", [20_u64; 25]).unwrap();
-        std::iter::from_fn(|| reports.next_report()).map(|report| report.unwrap().pid).collect()
+        std::iter::from_fn(|| reports.next_report())
+            .map(|report| report.unwrap().pid)
+            .collect()
     };
     assert_eq!(pids().len(), 5);
     pool.resize(1);
@@ -699,7 +810,12 @@ fn dropping_a_pool_ends_endless_jobs_at_once() {
             let workers = pool.stats().workers;
             workers.len() == 4 && workers.iter().all(|worker| worker.busy)
         });
-        let pids: Vec<u32> = pool.stats().workers.iter().map(|worker| worker.pid).collect();
+        let pids: Vec<u32> = pool
+            .stats()
+            .workers
+            .iter()
+            .map(|worker| worker.pid)
+            .collect();
         let started = Instant::now();
         drop(pool);
         assert!(started.elapsed() < Duration::from_secs(2));
@@ -714,7 +830,12 @@ fn dropping_a_pool_ends_endless_jobs_at_once() {
 fn an_imap_that_is_dropped_early_leaves_the_pool_to_others() {
     let pool = pool("arith");
     for _ in 0..20 {
-        let first: Vec<i64> = pool.imap::<i64, _>("square", 0..).unwrap().take(3).map(Result::unwrap).collect();
+        let first: Vec<i64> = pool
+            .imap::<i64, _>("square", 0..)
+            .unwrap()
+            .take(3)
+            .map(Result::unwrap)
+            .collect();
         assert_eq!(first, [0, 1, 4]);
         check(&pool, "square", &[5_i64], &[25_i64]);
     }
@@ -724,9 +845,17 @@ fn an_imap_that_is_dropped_early_leaves_the_pool_to_others() {
 
 #[test]
 fn a_jobs_clock_starts_when_the_job_starts() {
-    let limits = Limits { timeout: Some(Duration::from_millis(400)), ..Limits::default() };
+    let limits = Limits {
+        timeout: Some(Duration::from_millis(400)),
+        ..Limits::default()
+    };
     for chunk in [1, 20] {
-        let pool = builder("faults").workers(1).chunk(chunk).limits(limits.clone()).build().unwrap();
+        let pool = builder("faults")
+            .workers(1)
+            .chunk(chunk)
+            .limits(limits.clone())
+            .build()
+            .unwrap();
         let started = Instant::now();
         assert_eq!(pool.map::<()>("sleep", [30_u64; 20]).unwrap().len(), 20);
         assert!(started.elapsed() >= Duration::from_millis(600));
