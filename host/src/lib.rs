@@ -1,15 +1,15 @@
 //! A pool of sandboxed worker processes that call the functions of WebAssembly components.
 
-pub mod types;
-pub mod value;
 pub mod codec;
 pub mod component;
-pub mod job;
-pub mod pool;
 mod engine;
+pub mod job;
 mod link;
+pub mod pool;
 mod ring;
 mod role;
+pub mod types;
+pub mod value;
 mod wire;
 mod worker;
 

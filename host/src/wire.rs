@@ -97,7 +97,8 @@ impl Header {
     }
 
     pub(crate) fn encode(self) -> [u8; 8] {
-        (u64::from(self.length) | u64::from(self.job & 0xff_ffff) << 32 | (self.kind as u64) << 56).to_le_bytes()
+        (u64::from(self.length) | u64::from(self.job & 0xff_ffff) << 32 | (self.kind as u64) << 56)
+            .to_le_bytes()
     }
 
     /// The header that these bytes are, or `None` if they are none.
@@ -110,7 +111,11 @@ impl Header {
             4 => Kind::Fault,
             _ => return None,
         };
-        Some(Header { kind, job: (word >> 32) as u32 & 0xff_ffff, length: word as u32 })
+        Some(Header {
+            kind,
+            job: (word >> 32) as u32 & 0xff_ffff,
+            length: word as u32,
+        })
     }
 }
 
@@ -130,7 +135,11 @@ pub(crate) fn put_frame<E>(
     let length = frames.len() - head - Header::BYTES;
     frames.resize(head + Header::BYTES + length.next_multiple_of(8), 0);
     // Longer payloads are refused where values are encoded; a silent wrap would be caught as a broken frame.
-    let header = Header { kind, job, length: length as u32 };
+    let header = Header {
+        kind,
+        job,
+        length: length as u32,
+    };
     frames[head..head + Header::BYTES].copy_from_slice(&header.encode());
     Ok(())
 }

@@ -65,7 +65,11 @@ fn pool() -> PoolingAllocationConfig {
     // back: fresh Rust instances cost 8 µs instead of 18, measured in November 2026.
     pool.linear_memory_keep_resident(1 << 20);
     pool.table_keep_resident(64 << 10);
-    pool.pagemap_scan(if has_swap() { Enabled::No } else { Enabled::Auto });
+    pool.pagemap_scan(if has_swap() {
+        Enabled::No
+    } else {
+        Enabled::Auto
+    });
     pool
 }
 

@@ -1,6 +1,6 @@
 //! How much memory an instance may have: all its memories and tables together.
 
-use wasmtime::{Result, ResourceLimiter};
+use wasmtime::{ResourceLimiter, Result};
 
 /// What a place in a table takes, in bytes: a pointer to a function.
 const TABLE_ELEMENT_BYTES: usize = size_of::<usize>();
@@ -17,7 +17,12 @@ pub(super) struct MemoryLimit {
 
 impl MemoryLimit {
     pub(super) fn new(limit_bytes: u64) -> Self {
-        MemoryLimit { limit_bytes, used_bytes: 0, granted_bytes: 0, refused: false }
+        MemoryLimit {
+            limit_bytes,
+            used_bytes: 0,
+            granted_bytes: 0,
+            refused: false,
+        }
     }
 
     fn grow(&mut self, by_bytes: usize) -> bool {
@@ -38,7 +43,12 @@ impl MemoryLimit {
 }
 
 impl ResourceLimiter for MemoryLimit {
-    fn memory_growing(&mut self, current: usize, desired: usize, _maximum: Option<usize>) -> Result<bool> {
+    fn memory_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        _maximum: Option<usize>,
+    ) -> Result<bool> {
         Ok(self.grow(desired - current))
     }
 
@@ -47,7 +57,12 @@ impl ResourceLimiter for MemoryLimit {
         Ok(())
     }
 
-    fn table_growing(&mut self, current: usize, desired: usize, _maximum: Option<usize>) -> Result<bool> {
+    fn table_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        _maximum: Option<usize>,
+    ) -> Result<bool> {
         Ok(self.grow((desired - current).saturating_mul(TABLE_ELEMENT_BYTES)))
     }
 

@@ -21,7 +21,11 @@ pub(super) fn binding(function: &Function) -> Option<Bind> {
         None => Nothing,
         Some(ty) => shape(ty)?,
     };
-    let params = function.params.iter().map(|param| shape(&param.ty)).collect::<Option<Vec<_>>>()?;
+    let params = function
+        .params
+        .iter()
+        .map(|param| shape(&param.ty))
+        .collect::<Option<Vec<_>>>()?;
     match params[..] {
         [] => to_any::<()>(result),
         [Bool] => to_any::<(bool,)>(result),
@@ -91,7 +95,10 @@ fn to_few<P: Parameters, Same: Answer>(result: Shape, same: Shape) -> Option<Bin
     }
 }
 
-fn bind<P: Parameters, R: Answers>(function: Func, store: &Store<State>) -> wasmtime::Result<Box<dyn Call>> {
+fn bind<P: Parameters, R: Answers>(
+    function: Func,
+    store: &Store<State>,
+) -> wasmtime::Result<Box<dyn Call>> {
     Ok(Box::new(Typed::<P, R>(function.typed(store)?)))
 }
 
@@ -167,7 +174,9 @@ trait Parameters: 'static {
 
     /// A function that takes what lives forever also takes what lives for one call. Generic code can't know, but each
     /// implementation can.
-    fn lend<'a, R>(function: TypedFunc<Self::Lowered<'static>, R>) -> TypedFunc<Self::Lowered<'a>, R>;
+    fn lend<'a, R>(
+        function: TypedFunc<Self::Lowered<'static>, R>,
+    ) -> TypedFunc<Self::Lowered<'a>, R>;
 }
 
 /// A `string`.
