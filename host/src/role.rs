@@ -64,6 +64,10 @@ pub(crate) fn command(program: Option<&Path>, role: Role) -> Result<Command, NoC
     // The child starts in `/`, where a relative path would name another file.
     let program = program.map(|path| absolute(path).unwrap_or_else(|_| path.to_owned()));
     // The link follows the executable even if its file was replaced or removed since.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this is the one place where processes are started"
+    )]
     let mut command = Command::new(program.as_deref().unwrap_or(Path::new("/proc/self/exe")));
     command
         .arg0(role.process_name())

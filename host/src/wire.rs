@@ -10,14 +10,14 @@ use serde::{Deserialize, Serialize};
 
 /// The version of everything that parent and child say to each other, the codec and the ring included. They are always
 /// the same program, so a difference means that another program was named as the worker.
-pub const VERSION: u32 = 1;
+pub(crate) const VERSION: u32 = 1;
 
 /// What every worker of a pool needs to know before its first job, in a sealed memory that they share.
 ///
 /// It comes in one packet of four bytes, the worker's [slot](Start), with four descriptors: the request memory, the
 /// answer memory, the component's machine code, and this.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
-pub struct Start {
+pub(crate) struct Start {
     /// [`VERSION`] of the parent.
     pub version: u32,
     /// How many rounds the worker spins for the next request before it parks.
@@ -36,7 +36,7 @@ pub struct Start {
 
 /// The worker's first packet; those that follow are bells, of one byte each.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
-pub enum Hello {
+pub(crate) enum Hello {
     /// The component is loaded, jobs may come.
     Ready {
         /// [`VERSION`] of the worker.
@@ -53,7 +53,7 @@ impl Hello {
 
 /// What a worker reports of a job without a value: the payload of a fault frame.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct FaultReport {
+pub(crate) struct FaultReport {
     /// What happened.
     pub cause: Cause,
     /// The guest's functions at the moment of a trap, innermost first.

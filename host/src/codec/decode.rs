@@ -159,14 +159,14 @@ fn put_sample(ty: &Type, round: usize, out: &mut Vec<u8>) {
         }
         Type::Option(some) => {
             // The value first, so that a single round shows what the option holds.
-            out.push(u8::from(round % 2 == 0));
-            if round % 2 == 0 {
+            out.push(u8::from(round.is_multiple_of(2)));
+            if round.is_multiple_of(2) {
                 put_sample(some, round, out);
             }
         }
         Type::Result { ok, err } => {
             out.push((round % 2) as u8);
-            let payload = if round % 2 == 0 { ok } else { err };
+            let payload = if round.is_multiple_of(2) { ok } else { err };
             payload.iter().for_each(|ty| put_sample(ty, round, out));
         }
     }

@@ -175,7 +175,7 @@ impl Instance {
 
     #[cold]
     fn bind(&mut self, place: usize, export: &Export) -> Result<()> {
-        let function = self.instance.get_func(&mut self.store, &export.index);
+        let function = self.instance.get_func(&mut self.store, export.index);
         let function = function.ok_or_else(|| wasmtime::Error::msg("the export is no function"))?;
         let function = (export.bind)(function, &self.store)?;
         if self.bound.len() <= place {

@@ -11,7 +11,7 @@ use wasmtime_wasi::p2::pipe::SinkOutputStream;
 use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
 
 /// Where a guest's standard error goes besides the reports: called with each piece that the guest writes.
-pub type StderrSink = Arc<dyn Fn(&[u8]) + Send + Sync>;
+pub(crate) type StderrSink = Arc<dyn Fn(&[u8]) + Send + Sync>;
 
 /// How much a guest may write at a time, in bytes. Wasmtime allocates that much if a guest asks for zeros to be written.
 const PIECE_BYTES: usize = 64 << 10;

@@ -83,7 +83,6 @@ fn setup(component: &[u8]) -> Setup {
     let description = describe(&Component::new(&engine, &component).unwrap());
     let start = Start {
         version: VERSION,
-        slot: 0,
         spins: 0,
         description,
         limits: Limits::default(),

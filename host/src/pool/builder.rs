@@ -25,6 +25,7 @@ const SPINS_CROWDED: u32 = 20;
 /// A pool to be set up; from [`Pool::builder`].
 #[derive(Debug)]
 #[must_use]
+#[derive(Default)]
 pub struct Builder {
     source: Option<Source>,
     workers: Option<usize>,
@@ -41,8 +42,10 @@ pub struct Builder {
 /// A function's name, and its arguments, encoded as soon as the type is known.
 struct Initializer {
     name: String,
-    encode: Box<dyn Fn(&Type) -> Result<Vec<u8>, EncodeError> + Send>,
+    encode: Encode,
 }
+
+type Encode = Box<dyn Fn(&Type) -> Result<Vec<u8>, EncodeError> + Send>;
 
 impl std::fmt::Debug for Initializer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -72,23 +75,6 @@ pub enum BuildError {
     /// The system refused a descriptor, memory or a thread.
     #[error("the system refused what a pool needs: {0}")]
     System(#[from] std::io::Error),
-}
-
-impl Default for Builder {
-    fn default() -> Self {
-        Builder {
-            source: None,
-            workers: None,
-            limits: Limits::default(),
-            isolation: Isolation::default(),
-            grants: Grants::default(),
-            initializer: None,
-            max_jobs_per_worker: None,
-            chunk: None,
-            program: None,
-            cache: None,
-        }
-    }
 }
 
 impl Builder {
