@@ -32,7 +32,10 @@ struct Kept {
 
 impl Stderr {
     pub(super) fn new(sink: StderrSink) -> Self {
-        Stderr { sink, kept: Arc::default() }
+        Stderr {
+            sink,
+            kept: Arc::default(),
+        }
     }
 
     /// A job begins: what earlier ones wrote isn't its own.
@@ -65,7 +68,10 @@ impl Stderr {
     }
 
     fn bytes(&self) -> MutexGuard<'_, Vec<u8>> {
-        self.kept.bytes.lock().unwrap_or_else(PoisonError::into_inner)
+        self.kept
+            .bytes
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }
 
