@@ -16,3 +16,37 @@
 //! Nothing is padded or aligned. A decoder checks every length against the bytes that are left before it allocates.
 //! Rust values come and go by serde ([`encode`], [`decode`]), dynamic ones as [`Value`](crate::Value), and the engine
 //! turns the same bytes into Wasmtime's values.
+
+mod bulk;
+mod decode;
+mod dynamic;
+mod encode;
+
+pub use decode::DecodeError;
+pub(crate) use decode::{accepts, decode, gives};
+pub use encode::EncodeError;
+pub(crate) use encode::encode;
+
+use crate::types::Type;
+
+/// How many bytes the bits of so many flags take.
+fn flag_bytes(flags: usize) -> usize {
+    flags.div_ceil(8)
+}
+
+/// Whether a name in Rust (`BigCat`, `big_cat`) stands for this name in WIT (`big-cat`): the same letters and digits in
+/// the same order, whatever their case and whatever joins the words.
+fn same_name(wit: &str, rust: &str) -> bool {
+    fn letters(name: &str) -> impl Iterator<Item = u8> + '_ {
+        name.bytes()
+            .filter(|byte| !matches!(byte, b'-' | b'_'))
+            .map(|byte| byte.to_ascii_lowercase())
+    }
+    wit == rust || letters(wit).eq(letters(rust))
+}
+
+/// The type of what a payload-less case carries, and of the result of a function without one: nothing, in no bytes.
+pub(crate) static NOTHING: Type = Type::Tuple(Vec::new());
+
+#[cfg(test)]
+mod tests;

@@ -58,6 +58,9 @@ pub enum Cause {
     /// The job ran in two workers and both died.
     #[error("the job was running when two workers died, the last of them: {0}")]
     Poisoned(End),
+    /// No worker could be started to run it.
+    #[error("no worker can be started: {0}")]
+    NoWorker(String),
     /// The job was cancelled, or its pool was terminated, before it had a value.
     #[error("cancelled")]
     Cancelled,
@@ -116,7 +119,12 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Limits { timeout: None, memory_bytes: 1 << 30, fuel: None, stack_bytes: 512 << 10 }
+        Limits {
+            timeout: None,
+            memory_bytes: 1 << 30,
+            fuel: None,
+            stack_bytes: 512 << 10,
+        }
     }
 }
 
@@ -165,7 +173,11 @@ impl fmt::Display for Fault {
             write!(f, " (attempt {}, pid {pid})", self.attempt)?;
         }
         write!(f, ": {}", self.cause)?;
-        if let Some(line) = self.stderr.lines().rfind(|line| !line.trim().is_empty() && !line.starts_with("note:")) {
+        if let Some(line) = self
+            .stderr
+            .lines()
+            .rfind(|line| !line.trim().is_empty() && !line.starts_with("note:"))
+        {
             write!(f, "; its last words: {line}")?;
         }
         Ok(())

@@ -1,68 +1,313 @@
-use crate::component::{Description, Source};
-use crate::job::{Dir, Fault, Isolation, Limits, Report};
-use crate::types::{Function, Type};
-use serde::{Serialize, de::DeserializeOwned};
-use std::marker::PhantomData;
+//! The pool: worker processes that all serve one component, and the calls that give them jobs.
+//!
+//! Follow a job: [`Func`] encodes its arguments (`stream`), the `driver` gives it to a worker's link and takes the
+//! answer home, the thread that asked decodes it. `shared` has the rules by which threads wait, `keeper` is the pool's
+//! own thread. The pool knows no frames and no terminal.
 
-pub struct Pool {}
+mod builder;
+mod driver;
+mod func;
+mod handle;
+mod keeper;
+mod shared;
+mod stats;
+mod stream;
+mod task;
 
-#[derive(Debug, thiserror::Error)]
+pub use builder::{BuildError, Builder};
+pub use func::Func;
+pub use handle::{Handle, When, wait};
+pub use stats::{Stats, WorkerStats};
+pub use stream::Imap;
+
+use crate::codec::EncodeError;
+use crate::component::{Description, FindError};
+use crate::job::Fault;
+use crate::types::Function;
+use driver::State;
+use func::{Call, Shape};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use shared::Shared;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use stream::{Order, Stream};
+
+/// A pool of worker processes, each with an instance of one component in it.
+///
+/// It can be shared by threads. Dropping it ends all jobs and workers at once, as leaving `with Pool()` does in Python;
+/// [`Pool::close`] and [`Pool::join`] let it finish first.
+#[derive(Debug)]
+pub struct Pool {
+    shared: Arc<Shared>,
+    keeper: Mutex<Option<JoinHandle<()>>>,
+}
+
+/// Why a call of the pool gave no result.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
 pub enum Error {
+    /// A job has no result.
     #[error(transparent)]
     Job(#[from] Fault),
-    /// the value given for job `job` doesn't fit the WIT type
-    #[error("item {job}: {message}")]
-    Item { job: u64, message: String },
+    /// An item does not fit the function's type. It and the items behind it were not run.
+    #[error("item {job} does not fit: {error}")]
+    Item {
+        /// The item's place in the input, counted from 0.
+        job: u64,
+        /// What is wrong with it.
+        #[source]
+        error: EncodeError,
+    },
+    /// The function cannot be called so.
     #[error(transparent)]
     Function(#[from] FunctionError),
-    #[error("the pool is closed")]
+    /// The pool was closed or terminated, and takes no more jobs.
+    #[error("the pool is closed: it takes no more jobs")]
     Closed,
+    /// The pool still takes jobs, so there is no end to wait for.
+    #[error("the pool is still open: call `close` or `terminate` before `join`")]
+    StillOpen,
 }
 
-#[derive(Debug, thiserror::Error)]
+/// Why a function cannot be called by this name or with these Rust types.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
 pub enum FunctionError {
-    #[error("no function `{name}`")]
-    Unknown { name: String, suggestion: Option<String>, candidates: Vec<String> },
-    #[error("ambiguous")]
-    Ambiguous { name: String, candidates: Vec<String> },
-    #[error("mismatch")]
-    Mismatch { function: Function, rust: String },
+    /// The component has no such function, or several.
+    #[error(transparent)]
+    Find(#[from] FindError),
+    /// The Rust types are not those of the function.
+    #[error("the component has `{function}`, but the Rust side {rust}")]
+    Mismatch {
+        /// The function as the component exports it.
+        function: Box<Function>,
+        /// What the Rust side takes or returns.
+        rust: String,
+    },
+    /// The function takes several arguments, or none, where one item a job is given.
+    #[error("`{function}` takes {params} arguments: give them as tuples with `starmap`")]
+    Parameters {
+        /// The function as the component exports it.
+        function: Box<Function>,
+        /// How many arguments it takes.
+        params: usize,
+    },
 }
 
-#[derive(Debug, thiserror::Error)]
-#[error("build")]
-pub struct BuildError;
-
-pub struct Builder {}
 impl Pool {
-    pub fn builder() -> Builder { unimplemented!() }
-    pub fn description(&self) -> &Description { unimplemented!() }
-    pub fn function(&self, _name: &str) -> Result<&Function, FunctionError> { unimplemented!() }
-    pub fn func<P, R>(&self, _name: &str) -> Result<Func<'_, P, R>, FunctionError> { unimplemented!() }
-    /// Kills all the workers at once; every job that has no outcome yet ends as cancelled.
-    pub fn terminate(&self) { unimplemented!() }
-    pub fn workers(&self) -> usize { unimplemented!() }
+    /// A pool to be set up.
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+
+    /// What the component exports and imports.
+    pub fn description(&self) -> &Description {
+        &self.shared.description
+    }
+
+    /// How many workers the pool should have.
+    pub fn workers(&self) -> usize {
+        self.shared.workers()
+    }
+
+    /// How many items [`Pool::imap`] takes from its iterator at most before their results are asked for: 256 for each
+    /// worker, or three chunks where the chunks have a fixed size.
+    pub fn look_ahead(&self) -> u64 {
+        self.shared.look_ahead()
+    }
+
+    /// Looks a function up, by its bare name where that is unique, as `interface/name`, or by its full name
+    /// `ns:package/interface@version#name`, and checks that it takes a `P` and returns an `R`.
+    ///
+    /// `P` is a tuple of all arguments, or, for a function of one parameter, just that. An integer may stand for any
+    /// WIT integer, its value is checked with each job; results need a Rust type that holds every value. Structs stand
+    /// for records, enums for variants, by serde's derives, whatever joins the words of a name (`big_cat`, `big-cat`).
+    ///
+    /// # Errors
+    /// [`FunctionError`], which names both types.
+    pub fn func<P, R>(&self, name: &str) -> Result<Func<'_, P, R>, FunctionError>
+    where
+        P: Serialize + Deserialize<'static>,
+        R: DeserializeOwned,
+    {
+        Func::new(&self.shared, name)
+    }
+
+    /// Runs one job and waits for it. `arguments` is a tuple of all arguments.
+    ///
+    /// # Errors
+    /// [`Error::Job`] with the fault, [`Error::Function`], [`Error::Item`], [`Error::Closed`].
+    pub fn apply<R: DeserializeOwned>(
+        &self,
+        function: &str,
+        arguments: impl Serialize,
+    ) -> Result<R, Error> {
+        self.call::<R>(function, Shape::List)?.one(&arguments)
+    }
+
+    /// Runs a job for each item and gathers the results in the order of the items.
+    ///
+    /// # Errors
+    /// The first error in that order. The jobs behind a failed one are still done; use [`Pool::imap`] to have their
+    /// results.
+    pub fn map<R: DeserializeOwned>(
+        &self,
+        function: &str,
+        items: impl IntoIterator<Item: Serialize>,
+    ) -> Result<Vec<R>, Error> {
+        self.call::<R>(function, Shape::Single)?.all(items)
+    }
+
+    /// As [`Pool::map`], for functions of any number of parameters: each item is a tuple of all arguments.
+    ///
+    /// # Errors
+    /// As for [`Pool::map`].
+    pub fn starmap<R: DeserializeOwned>(
+        &self,
+        function: &str,
+        items: impl IntoIterator<Item: Serialize>,
+    ) -> Result<Vec<R>, Error> {
+        self.call::<R>(function, Shape::List)?.all(items)
+    }
+
+    /// As [`Pool::map`], but lazy: takes items as results are asked for, at most [`Pool::look_ahead`] ahead of them, and
+    /// yields the results in the order of the items. A failed job is an `Err` in its place; the iteration goes on.
+    ///
+    /// # Errors
+    /// [`Error::Function`].
+    pub fn imap<R: DeserializeOwned, I: IntoIterator<Item: Serialize>>(
+        &self,
+        function: &str,
+        items: I,
+    ) -> Result<Imap<'_, I::IntoIter, R>, Error> {
+        let call = self.call::<R>(function, Shape::Single)?;
+        Ok(Imap::new(Stream::new(
+            call,
+            items.into_iter(),
+            Order::Input,
+        )))
+    }
+
+    /// As [`Pool::imap`], but yields each result as soon as it is there.
+    ///
+    /// # Errors
+    /// [`Error::Function`].
+    pub fn imap_unordered<R: DeserializeOwned, I: IntoIterator<Item: Serialize>>(
+        &self,
+        function: &str,
+        items: I,
+    ) -> Result<Imap<'_, I::IntoIter, R>, Error> {
+        let call = self.call::<R>(function, Shape::Single)?;
+        Ok(Imap::new(Stream::new(
+            call,
+            items.into_iter(),
+            Order::Completion,
+        )))
+    }
+
+    /// Starts one job and returns at once. `arguments` is a tuple of all arguments.
+    ///
+    /// # Errors
+    /// [`Error::Function`], [`Error::Item`], [`Error::Closed`]. Everything else is told by the handle.
+    pub fn submit<R: DeserializeOwned>(
+        &self,
+        function: &str,
+        arguments: impl Serialize,
+    ) -> Result<Handle<R>, Error> {
+        self.call::<R>(function, Shape::List)?.submit(&arguments)
+    }
+
+    /// Starts a job for each item and returns as soon as all are queued.
+    ///
+    /// # Errors
+    /// As for [`Pool::submit`].
+    pub fn map_async<R: DeserializeOwned>(
+        &self,
+        function: &str,
+        items: impl IntoIterator<Item: Serialize>,
+    ) -> Result<Handle<Vec<R>>, Error> {
+        self.call::<R>(function, Shape::Single)?.submit_all(items)
+    }
+
+    /// What the workers do and did.
+    pub fn stats(&self) -> Stats {
+        Stats::of(&self.shared.driver())
+    }
+
+    /// Gives the pool more or fewer workers. New ones start in the background; those that are too many finish what
+    /// they have. At least one stays.
+    pub fn resize(&self, workers: usize) {
+        let workers = workers.max(1);
+        let mut driver = self.shared.driver();
+        self.shared.target.store(workers, Ordering::Relaxed);
+        driver.resize(workers);
+    }
+
+    /// Takes no more jobs. Those that were given are still done.
+    pub fn close(&self) {
+        let mut driver = self.shared.driver();
+        if driver.state == State::Open {
+            driver.state = State::Closed;
+        }
+    }
+
+    /// Waits until every job that was given has its outcome and was taken home, then ends the workers.
+    ///
+    /// A job whose [`Handle`] is kept without waiting for it counts as taken home when it is done.
+    ///
+    /// # Errors
+    /// [`Error::StillOpen`], as there would be no end.
+    pub fn join(&self) -> Result<(), Error> {
+        let mut driver = self.shared.driver();
+        if matches!(driver.state, State::Open) {
+            return Err(Error::StillOpen);
+        }
+        while driver.tasks > 0 {
+            driver = driver.wait_idle();
+        }
+        drop(driver);
+        self.finish();
+        Ok(())
+    }
+
+    /// Kills all workers at once. Every job that has no outcome yet is [cancelled](crate::job::Cause::Cancelled).
+    pub fn terminate(&self) {
+        let mut driver = self.shared.driver();
+        driver.terminate(State::Terminated);
+        if driver.asleep {
+            self.shared.nudge();
+        }
+        driver.keeper_wanted = true;
+    }
+
+    fn call<R: DeserializeOwned>(
+        &self,
+        function: &str,
+        shape: Shape,
+    ) -> Result<Call<'_>, FunctionError> {
+        Call::new::<R>(&self.shared, function, shape)
+    }
+
+    /// Ends workers and threads, and waits for them.
+    fn finish(&self) {
+        self.terminate();
+        let keeper = self
+            .keeper
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        if let Some(keeper) = keeper {
+            // It runs no code that could panic by an embedder's fault; if it did by ours, the workers are gone anyway.
+            let _ = keeper.join();
+        }
+        self.shared.finish_callbacks();
+    }
 }
-impl Builder {
-    pub fn component(self, _source: impl Into<Source>) -> Self { unimplemented!() }
-    pub fn workers(self, _n: usize) -> Self { unimplemented!() }
-    pub fn limits(self, _l: Limits) -> Self { unimplemented!() }
-    pub fn isolation(self, _l: Isolation) -> Self { unimplemented!() }
-    pub fn max_jobs_per_worker(self, _n: u64) -> Self { unimplemented!() }
-    /// Jobs a chunk; default: measured.
-    pub fn chunk(self, _n: usize) -> Self { unimplemented!() }
-    pub fn env(self, _k: impl Into<String>, _v: impl Into<String>) -> Self { unimplemented!() }
-    pub fn dir(self, _dir: Dir) -> Self { unimplemented!() }
-    pub fn build(self) -> Result<Pool, BuildError> { unimplemented!() }
-}
-pub struct Func<'p, P, R> { _p: PhantomData<(&'p Pool, P, R)> }
-impl<'p, P: Serialize, R: DeserializeOwned> Func<'p, P, R> {
-    pub fn result_type(&self) -> Option<&Type> { unimplemented!() }
-    pub fn imap<I: IntoIterator<Item = P>>(&self, _items: I) -> Imap<'p, R> { unimplemented!() }
-    pub fn imap_unordered<I: IntoIterator<Item = P>>(&self, _items: I) -> Imap<'p, R> { unimplemented!() }
-}
-pub struct Imap<'p, R> { _p: PhantomData<(&'p Pool, R)> }
-impl<R> Imap<'_, R> {
-    /// the next outcome and where it came from. `Err` ends the iteration: an item that does not fit, a pool that broke.
-    pub fn next_report(&mut self) -> Option<Result<Report<R>, Error>> { unimplemented!() }
+
+impl Drop for Pool {
+    fn drop(&mut self) {
+        self.finish();
+    }
 }

@@ -3,7 +3,9 @@
 //! Types are structural, as the component model compares them: two records with the same fields are the same type,
 //! whatever name a WIT file gave them. This module knows no values and no bytes.
 
-use serde::{Deserialize, Serialize};
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::cell::Cell;
 use std::fmt;
 
 /// A WIT value type.
@@ -11,6 +13,7 @@ use std::fmt;
 /// *Source*: the value types of the component model (`Explainer.md`, "Type definitions"). Handles to resources, streams
 /// and futures are not among them, because such values cannot travel between processes.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 #[non_exhaustive]
 pub enum Type {
     /// `bool`.
@@ -103,6 +106,34 @@ impl Function {
     }
 }
 
+/// How deep a type may nest that comes from another process.
+///
+/// *Source*: wasmparser's limit, `MAX_WASM_COMPONENT_TYPE_DEPTH`, which no component that compiled exceeds.
+const MAX_DEPTH: u32 = 100;
+
+impl Serialize for Type {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        Type::serialize(self, serializer)
+    }
+}
+
+/// Counts how deep it is: the bytes may come from a process that was taken over, and each level costs the writer one
+/// byte and the reader a piece of its stack.
+impl<'de> Deserialize<'de> for Type {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        thread_local!(static DEPTH: Cell<u32> = const { Cell::new(0) });
+        let depth = DEPTH.get();
+        if depth == MAX_DEPTH {
+            return Err(D::Error::custom("a type nests too deep"));
+        }
+        DEPTH.set(depth + 1);
+        // The derived function, which comes back here for each type inside.
+        let ty = Type::deserialize(deserializer);
+        DEPTH.set(depth);
+        ty
+    }
+}
+
 /// Written as in a WIT file: `square: func(n: s64) -> s64`.
 impl fmt::Display for Function {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -132,10 +163,22 @@ impl fmt::Display for Type {
             Type::String => f.write_str("string"),
             Type::List(item) => write!(f, "list<{item}>"),
             Type::Option(some) => write!(f, "option<{some}>"),
-            Type::Result { ok: None, err: None } => f.write_str("result"),
-            Type::Result { ok: Some(ok), err: None } => write!(f, "result<{ok}>"),
-            Type::Result { ok: None, err: Some(err) } => write!(f, "result<_, {err}>"),
-            Type::Result { ok: Some(ok), err: Some(err) } => write!(f, "result<{ok}, {err}>"),
+            Type::Result {
+                ok: None,
+                err: None,
+            } => f.write_str("result"),
+            Type::Result {
+                ok: Some(ok),
+                err: None,
+            } => write!(f, "result<{ok}>"),
+            Type::Result {
+                ok: None,
+                err: Some(err),
+            } => write!(f, "result<_, {err}>"),
+            Type::Result {
+                ok: Some(ok),
+                err: Some(err),
+            } => write!(f, "result<{ok}, {err}>"),
             Type::Tuple(items) => {
                 f.write_str("tuple<")?;
                 separated(f, items, |f, ty| write!(f, "{ty}"))?;
@@ -143,7 +186,9 @@ impl fmt::Display for Type {
             }
             Type::Record(fields) => {
                 f.write_str("record { ")?;
-                separated(f, fields, |f, field| write!(f, "{}: {}", field.name, field.ty))?;
+                separated(f, fields, |f, field| {
+                    write!(f, "{}: {}", field.name, field.ty)
+                })?;
                 f.write_str(" }")
             }
             Type::Variant(cases) => {

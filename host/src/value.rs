@@ -4,7 +4,13 @@
 //! values as text, and callers who load components that they did not write.
 
 pub mod json;
+mod text;
 pub mod wave;
+
+#[cfg(test)]
+pub(crate) mod arbitrary;
+
+pub use text::{Problem, TextError};
 
 /// A WIT value, shaped like the [`Type`](crate::Type) of the same name.
 #[derive(Clone, Debug, PartialEq)]

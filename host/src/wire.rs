@@ -12,14 +12,14 @@ use serde::{Deserialize, Serialize};
 /// the same program, so a difference means that another program was named as the worker.
 pub const VERSION: u32 = 1;
 
-/// The parent's first and only control message: all that a worker needs to know before its first job. Three
-/// descriptors travel with it: the request memory, the answer memory and the component's machine code.
+/// What every worker of a pool needs to know before its first job, in a sealed memory that they share.
+///
+/// It comes in one packet of four bytes, the worker's [slot](Start), with four descriptors: the request memory, the
+/// answer memory, the component's machine code, and this.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 pub struct Start {
     /// [`VERSION`] of the parent.
     pub version: u32,
-    /// The worker's place in its pool, counted from 0.
-    pub slot: u32,
     /// How many rounds the worker spins for the next request before it parks.
     pub spins: u32,
     /// What the component exports.
@@ -34,7 +34,7 @@ pub struct Start {
     pub initializer: Option<(u32, Vec<u8>)>,
 }
 
-/// The worker's first and only control message.
+/// The worker's first packet; those that follow are bells, of one byte each.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 pub enum Hello {
     /// The component is loaded, jobs may come.
@@ -46,6 +46,11 @@ pub enum Hello {
     Failed(String),
 }
 
+impl Hello {
+    /// The longest packet, in bytes: room for an error with its causes.
+    pub(crate) const MAX_BYTES: usize = 4096;
+}
+
 /// What a worker reports of a job without a value: the payload of a fault frame.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct FaultReport {
@@ -55,4 +60,86 @@ pub struct FaultReport {
     pub backtrace: Vec<String>,
     /// The last lines that the guest wrote to its standard error.
     pub stderr: String,
+}
+
+/// What a frame is. A frame is a [`Header`] and a payload, filled up with zeros to a multiple of eight bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Kind {
+    /// To the worker: the next jobs call this function. The payload is its index in the description, as four bytes.
+    Function = 1,
+    /// To the worker: a job. The payload is its encoded arguments.
+    Job = 2,
+    /// From the worker: a job's encoded result.
+    Value = 3,
+    /// From the worker: a [`FaultReport`] of a job without a result.
+    Fault = 4,
+}
+
+/// The first eight bytes of a frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Header {
+    /// What the frame is.
+    pub(crate) kind: Kind,
+    /// The low 24 bits of the job's index: an answer repeats those of its request, in the order of the requests.
+    pub(crate) job: u32,
+    /// The payload's length in bytes, without the zeros behind it.
+    pub(crate) length: u32,
+}
+
+impl Header {
+    /// How many bytes a header takes.
+    pub(crate) const BYTES: usize = 8;
+
+    /// How many bytes the frame takes in all.
+    pub(crate) fn frame_bytes(&self) -> usize {
+        Header::BYTES + (self.length as usize).next_multiple_of(8)
+    }
+
+    pub(crate) fn encode(self) -> [u8; 8] {
+        (u64::from(self.length) | u64::from(self.job & 0xff_ffff) << 32 | (self.kind as u64) << 56)
+            .to_le_bytes()
+    }
+
+    /// The header that these bytes are, or `None` if they are none.
+    pub(crate) fn decode(bytes: [u8; 8]) -> Option<Header> {
+        let word = u64::from_le_bytes(bytes);
+        let kind = match word >> 56 {
+            1 => Kind::Function,
+            2 => Kind::Job,
+            3 => Kind::Value,
+            4 => Kind::Fault,
+            _ => return None,
+        };
+        Some(Header {
+            kind,
+            job: (word >> 32) as u32 & 0xff_ffff,
+            length: word as u32,
+        })
+    }
+}
+
+/// Appends a frame whose payload `write` appends. If that fails, `frames` is as it was.
+pub(crate) fn put_frame<E>(
+    kind: Kind,
+    job: u32,
+    frames: &mut Vec<u8>,
+    write: impl FnOnce(&mut Vec<u8>) -> Result<(), E>,
+) -> Result<(), E> {
+    let head = frames.len();
+    frames.extend_from_slice(&[0; Header::BYTES]);
+    if let Err(error) = write(frames) {
+        frames.truncate(head);
+        return Err(error);
+    }
+    let length = frames.len() - head - Header::BYTES;
+    frames.resize(head + Header::BYTES + length.next_multiple_of(8), 0);
+    // Longer payloads are refused where values are encoded; a silent wrap would be caught as a broken frame.
+    let header = Header {
+        kind,
+        job,
+        length: length as u32,
+    };
+    frames[head..head + Header::BYTES].copy_from_slice(&header.encode());
+    Ok(())
 }

@@ -1,1 +1,62 @@
-fn main(){}
+//! The program `host`: a pool of sandboxed worker processes for the functions of WebAssembly components.
+//!
+//! It knows nothing that an embedder of the crate couldn't know. One file a subcommand; `args` is what was typed, `plan`
+//! what it means, `run` how jobs become lines.
+
+mod args;
+mod plan;
+mod quantity;
+
+mod call;
+mod compile;
+mod completions;
+mod inspect;
+mod map;
+mod starmap;
+mod worker;
+
+mod feed;
+mod form;
+mod items;
+mod lines;
+mod run;
+mod watch;
+
+mod exit;
+mod output;
+mod print;
+
+use args::{Args, Command};
+use clap::Parser;
+use exit::Failure;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    host::init();
+    let code = match Args::try_parse_from(args::typed(std::env::args_os())) {
+        Ok(args) => dispatch(args.command).unwrap_or_else(tell),
+        Err(error) => {
+            // Help and version come this way as well; a reader who closed the pipe has seen enough.
+            let _ = error.print();
+            error.exit_code() as u8
+        }
+    };
+    ExitCode::from(code)
+}
+
+fn dispatch(command: Command) -> Result<u8, Failure> {
+    match command {
+        Command::Map(args) => map::map(args),
+        Command::Starmap(args) => starmap::starmap(args),
+        Command::Call(args) => call::call(args),
+        Command::Inspect(args) => inspect::inspect(args),
+        Command::Compile(args) => compile::compile(args),
+        Command::Completions(args) => completions::completions(args),
+        Command::Worker { .. } => Err(worker::run_by_hand()),
+    }
+}
+
+fn tell(failure: Failure) -> u8 {
+    output::error(&failure.message, failure.hint.as_deref());
+    failure.code
+}

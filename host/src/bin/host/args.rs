@@ -1,0 +1,254 @@
+//! What was typed. Nothing here looks at a component or counts processors; `plan` says what the words mean.
+
+use crate::exit;
+use crate::quantity::{self, Workers};
+use clap::{Args as Options, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+use host::job::Dir;
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Call the functions of WebAssembly components in a pool of sandboxed worker processes
+#[derive(Debug, Parser)]
+#[command(name = "host", version, after_help = exit::help(), arg_required_else_help = true)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Call a function of one parameter with each item
+    #[command(after_help = MAP_EXAMPLES)]
+    Map(MapArgs),
+    /// Call a function with the arguments in each tuple
+    #[command(after_help = STARMAP_EXAMPLES)]
+    Starmap(StarmapArgs),
+    /// Call a function once
+    #[command(after_help = CALL_EXAMPLES)]
+    Call(CallArgs),
+    /// Show what a component exports and needs
+    #[command(after_help = INSPECT_EXAMPLES)]
+    Inspect(InspectArgs),
+    /// Compile a component into the cache and print where it is
+    #[command(after_help = COMPILE_EXAMPLES)]
+    Compile(CompileArgs),
+    /// Write the completions of a shell
+    #[command(after_help = COMPLETIONS_EXAMPLES)]
+    Completions(CompletionsArgs),
+    /// Serve as a worker; private to the pool
+    #[command(hide = true)]
+    Worker {
+        #[arg(hide = true, trailing_var_arg = true, allow_hyphen_values = true)]
+        ignored: Vec<OsString>,
+    },
+}
+
+#[derive(Debug, Options)]
+pub(crate) struct MapArgs {
+    #[command(flatten)]
+    pub target: Target,
+    /// The arguments, one a job: WAVE values such as `3` or `"x"`, and ranges such as `1..=12`
+    #[arg(
+        value_name = "ITEMS",
+        required_unless_present = "input",
+        conflicts_with = "input"
+    )]
+    pub items: Vec<String>,
+    /// Read the items from a file, or from stdin if it is `-`: one JSON value a line
+    #[arg(long, value_name = "FILE")]
+    pub input: Option<PathBuf>,
+    #[command(flatten)]
+    pub run: RunArgs,
+    #[command(flatten)]
+    pub guest: GuestArgs,
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+#[derive(Debug, Options)]
+pub(crate) struct StarmapArgs {
+    #[command(flatten)]
+    pub target: Target,
+    /// The arguments, one tuple a job, in WAVE: `(1, "two", [3])`
+    #[arg(
+        value_name = "TUPLES",
+        required_unless_present = "input",
+        conflicts_with = "input"
+    )]
+    pub tuples: Vec<String>,
+    /// Read the tuples from a file, or from stdin if it is `-`: one JSON array a line
+    #[arg(long, value_name = "FILE")]
+    pub input: Option<PathBuf>,
+    #[command(flatten)]
+    pub run: RunArgs,
+    #[command(flatten)]
+    pub guest: GuestArgs,
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+#[derive(Debug, Options)]
+pub(crate) struct CallArgs {
+    /// A component's file, or the name of an embedded example such as `arith`
+    pub component: PathBuf,
+    /// The function and its arguments in WAVE: `product(1, 2, 3)`
+    pub call: String,
+    #[command(flatten)]
+    pub guest: GuestArgs,
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+#[derive(Debug, Options)]
+pub(crate) struct InspectArgs {
+    /// A component's file, or the name of an embedded example such as `arith`
+    pub component: PathBuf,
+    /// How to write it
+    #[arg(long, value_enum, default_value_t)]
+    pub format: Format,
+}
+
+#[derive(Debug, Options)]
+pub(crate) struct CompileArgs {
+    /// A component's file, or the name of an embedded example such as `arith`
+    pub component: PathBuf,
+}
+
+#[derive(Debug, Options)]
+pub(crate) struct CompletionsArgs {
+    /// The shell
+    #[arg(value_enum)]
+    pub shell: Shell,
+}
+
+/// Which function.
+#[derive(Debug, Options)]
+pub(crate) struct Target {
+    /// A component's file, or the name of an embedded example such as `arith`
+    pub component: PathBuf,
+    /// The function: `name` where that is unique, `interface/name`, or `ns:pkg/interface@version#name`
+    #[arg(value_name = "FUNC")]
+    pub function: String,
+}
+
+/// How jobs are spread over workers, and when to stop.
+#[derive(Debug, Options)]
+#[command(next_help_heading = "Pool")]
+pub(crate) struct RunArgs {
+    /// How many worker processes; `50%` is half of the processors that may be used [default: 100%]
+    #[arg(long, value_name = "N|N%", value_parser = quantity::workers)]
+    pub workers: Option<Workers>,
+    /// Print each result when it is there, not in the order of the input
+    #[arg(long)]
+    pub unordered: bool,
+    /// How many jobs travel together; `auto` measures them
+    #[arg(long, value_name = "N|auto", default_value = "auto", value_parser = quantity::chunk)]
+    pub chunk: Chunk,
+    /// Replace a worker after this many jobs [default: never]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub max_jobs_per_worker: Option<u64>,
+    /// Stop after this many failed jobs [default: never]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub max_fail: Option<u64>,
+    /// Stop the whole run after this time, such as `10m` [default: never]
+    #[arg(long, value_name = "TIME", value_parser = quantity::duration)]
+    pub deadline: Option<Duration>,
+}
+
+/// `None` is `auto`. An alias, so that clap doesn't take it for an option that may be missing.
+pub(crate) type Chunk = std::option::Option<u32>;
+
+/// What a job may use, and what the guest is given.
+#[derive(Debug, Options)]
+#[command(next_help_heading = "Guest")]
+pub(crate) struct GuestArgs {
+    /// Stop a job that runs longer than this, such as `200ms` or `2s` [default: never]
+    #[arg(long, value_name = "TIME", value_parser = quantity::duration)]
+    pub timeout: Option<Duration>,
+    /// Let a job have this much memory, such as `64MiB` [default: 1GiB]
+    #[arg(long, value_name = "SIZE", value_parser = quantity::size)]
+    pub memory: Option<u64>,
+    /// Let a job use this much fuel, about one unit an instruction [default: no limit]
+    #[arg(long, value_name = "UNITS", value_parser = clap::value_parser!(u64).range(1..))]
+    pub fuel: Option<u64>,
+    /// How much of the guest is fresh: one instance for each worker, or for each job
+    #[arg(long, value_enum, default_value_t)]
+    pub instance: Instance,
+    /// Give the guest a directory; `:ro` lets it only read there. May be repeated [default: none]
+    #[arg(long, value_name = "HOST::GUEST[:ro]", value_parser = quantity::dir)]
+    pub dir: Vec<Dir>,
+    /// Give the guest an environment variable. May be repeated [default: none]
+    #[arg(long, value_name = "NAME=VALUE", value_parser = quantity::variable)]
+    pub env: Vec<(String, String)>,
+}
+
+/// What is shown.
+#[derive(Debug, Options)]
+#[command(next_help_heading = "Output")]
+pub(crate) struct OutputArgs {
+    /// How to write results: WAVE text, or JSON lines that also tell of failed jobs
+    #[arg(long, value_enum, default_value_t)]
+    pub format: Format,
+    /// Tell on stderr which worker did which job
+    #[arg(short, long)]
+    pub verbose: bool,
+    /// Show no progress and no summary
+    #[arg(short, long)]
+    pub quiet: bool,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    #[default]
+    Text,
+    Json,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Instance {
+    #[default]
+    Worker,
+    Job,
+}
+
+/// The arguments of this process, prepared for clap, which would take `-3..=3` for a row of short options. A space
+/// before it makes it an item, and to WAVE a space means nothing.
+pub(crate) fn typed(args: impl Iterator<Item = OsString>) -> impl Iterator<Item = OsString> {
+    args.map(|arg| match arg.to_str().map(str::as_bytes) {
+        Some([b'-', b'0'..=b'9', ..] | b"-inf") => {
+            let mut spaced = OsString::from(" ");
+            spaced.push(arg);
+            spaced
+        }
+        _ => arg,
+    })
+}
+
+const MAP_EXAMPLES: &str = "Examples:
+  host map arith square 1..=12 --workers 4
+  seq 1 1000000 | host map arith square --input -";
+
+const STARMAP_EXAMPLES: &str = "Examples:
+  host starmap arith product '(1,2,3)' '(3,4,5)'
+  echo '[1, 2, 3]' | host starmap arith product --input - --format json";
+
+const CALL_EXAMPLES: &str = "Examples:
+  host call arith 'product(1, 2, 3)'
+  host call ./my_task.wasm 'resize({width: 3})' --timeout 2s";
+
+const INSPECT_EXAMPLES: &str = "Examples:
+  host inspect arith
+  host inspect ./my_task.wasm --format json";
+
+const COMPILE_EXAMPLES: &str = "Examples:
+  host compile arith
+  host compile ./my_task.wasm";
+
+const COMPLETIONS_EXAMPLES: &str = "Examples:
+  host completions bash > ~/.local/share/bash-completion/completions/host
+  host completions fish > ~/.config/fish/completions/host.fish";
+
+#[cfg(test)]
+mod tests;

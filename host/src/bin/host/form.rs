@@ -1,0 +1,67 @@
+//! What the text of one job must be: the value of the only parameter, or a tuple with all of them.
+
+use crate::exit::Failure;
+use host::Value;
+use host::types::{Function, Type};
+use host::value::TextError;
+
+/// How one job's arguments are written.
+#[derive(Clone, Debug)]
+pub(crate) struct Form {
+    /// The type of what is written.
+    pub ty: Type,
+    /// The function's name, for errors.
+    function: String,
+    /// Whether `ty` is the only parameter's type, not the tuple of all.
+    alone: bool,
+}
+
+impl Form {
+    /// The form for `map`, whose items are values of the only parameter.
+    pub(crate) fn item(function: &Function) -> Result<Form, Failure> {
+        let name = &function.name;
+        match function.params.as_slice() {
+            [only] => Ok(Form {
+                ty: only.ty.clone(),
+                function: name.clone(),
+                alone: true,
+            }),
+            [] => Err(Failure::command_line(format!(
+                "`{name}` takes no arguments, so there is nothing to map"
+            ))
+            .hint(format!("run it once with `host call COMPONENT '{name}()'`"))),
+            params => Err(Failure::command_line(format!(
+                "`map` gives one argument, but `{function}` takes {}",
+                params.len()
+            ))
+            .hint("use `starmap`, whose items are tuples with all arguments: '(1, 2, 3)'")),
+        }
+    }
+
+    /// The form for `starmap` and `call`, whose items are tuples of all arguments.
+    pub(crate) fn tuple(function: &Function) -> Form {
+        let types = function
+            .params
+            .iter()
+            .map(|param| param.ty.clone())
+            .collect();
+        Form {
+            ty: Type::Tuple(types),
+            function: function.name.clone(),
+            alone: false,
+        }
+    }
+
+    /// The job's arguments, from what was written.
+    pub(crate) fn arguments(&self, written: Value) -> Vec<Value> {
+        match written {
+            Value::Tuple(all) if !self.alone => all,
+            only => vec![only],
+        }
+    }
+
+    /// The failure when something written, which stands at `place`, is not of this form.
+    pub(crate) fn misfit(&self, place: &str, error: &TextError) -> Failure {
+        Failure::command_line(format!("`{}` cannot take {place}: {error}", self.function))
+    }
+}

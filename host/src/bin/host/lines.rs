@@ -1,0 +1,225 @@
+//! The jobs that come from a file or from stdin: one JSON value a line, read as far ahead as a pipe would and no further.
+//!
+//! A thread of its own does the reading, because a read cannot be called off: while it waits for a slow writer, the run
+//! must still notice Ctrl-C and its deadline.
+
+use crate::exit::Failure;
+use crate::form::Form;
+use crate::watch::Stop;
+use crossbeam_channel::{Receiver, Sender, bounded, select};
+use host::Value;
+use host::value::json;
+use std::fs::File;
+use std::io::{self, ErrorKind, Read};
+use std::path::Path;
+use std::sync::Arc;
+use std::thread;
+
+/// How many bytes are asked for at once: the size of a pipe.
+const BLOCK_BYTES: usize = 64 << 10;
+
+/// How many blocks may wait: one to work on while the next is read.
+const BLOCKS_AHEAD: usize = 2;
+
+/// The jobs of a file, as an iterator that ends with the file, at the first wrong line, or when the run stops.
+#[derive(Debug)]
+pub(crate) struct Lines {
+    name: String,
+    form: Form,
+    blocks: Receiver<io::Result<Vec<u8>>>,
+    stop: Arc<Stop>,
+    block: Vec<u8>,
+    at: usize,
+    number: u64,
+}
+
+impl Lines {
+    /// Opens a file, or stdin for `-`.
+    pub(crate) fn open(file: &Path, form: Form, stop: Arc<Stop>) -> Result<Lines, Failure> {
+        if file == Path::new("-") {
+            return Lines::start(io::stdin(), "stdin".into(), form, stop);
+        }
+        let name = format!("`{}`", file.display());
+        let source = File::open(file)
+            .map_err(|error| Failure::command_line(format!("cannot open {name}: {error}")))?;
+        Lines::start(source, name, form, stop)
+    }
+
+    fn start(
+        source: impl Read + Send + 'static,
+        name: String,
+        form: Form,
+        stop: Arc<Stop>,
+    ) -> Result<Lines, Failure> {
+        let (to, blocks) = bounded(BLOCKS_AHEAD);
+        let reader = thread::Builder::new().name("input".into());
+        reader
+            .spawn(move || read_blocks(source, &to))
+            .map_err(Failure::pool)?;
+        Ok(Lines {
+            name,
+            form,
+            blocks,
+            stop,
+            block: Vec::new(),
+            at: 0,
+            number: 0,
+        })
+    }
+
+    /// Waits for the next block; `false` if there is none or the run stops.
+    fn refill(&mut self) -> Result<bool, Failure> {
+        let block = select! {
+            recv(self.blocks) -> block => block,
+            recv(self.stop.asked()) -> _ => return Ok(false),
+        };
+        match block {
+            Ok(Ok(block)) => {
+                (self.block, self.at) = (block, 0);
+                Ok(true)
+            }
+            Ok(Err(error)) => Err(Failure::command_line(format!(
+                "cannot read {}: {error}",
+                self.name
+            ))),
+            Err(_) => Ok(false),
+        }
+    }
+
+    fn job(&self, line: &[u8]) -> Result<Vec<Value>, Failure> {
+        let value = json::parse(line, &self.form.ty);
+        let place = || format!("line {} of {}", self.number, self.name);
+        value
+            .map(|value| self.form.arguments(value))
+            .map_err(|error| self.form.misfit(&place(), &error))
+    }
+}
+
+impl Iterator for Lines {
+    type Item = Result<Vec<Value>, Failure>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            while self.at < self.block.len() {
+                let rest = &self.block[self.at..];
+                let line = rest.split(|byte| *byte == b'\n').next().unwrap_or(rest);
+                self.at += line.len() + 1;
+                self.number += 1;
+                if !line.trim_ascii().is_empty() {
+                    return Some(self.job(line));
+                }
+            }
+            match self.refill() {
+                Ok(true) => {}
+                Ok(false) => return None,
+                Err(failure) => return Some(Err(failure)),
+            }
+        }
+    }
+}
+
+/// Sends whole lines, as many as there are, so that a slow writer's line is not held back.
+fn read_blocks(mut source: impl Read, to: &Sender<io::Result<Vec<u8>>>) {
+    let mut block = Vec::new();
+    loop {
+        let begun = block.len();
+        block.resize(begun + BLOCK_BYTES, 0);
+        let read = source.read(&mut block[begun..]);
+        block.truncate(begun + read.as_ref().map_or(0, |n| *n));
+        let whole = match read {
+            Ok(0) if block.is_empty() => return,
+            Ok(0) => std::mem::take(&mut block),
+            Ok(_) => match block[begun..].iter().rposition(|byte| *byte == b'\n') {
+                Some(end) => {
+                    let rest = block.split_off(begun + end + 1);
+                    std::mem::replace(&mut block, rest)
+                }
+                None => continue,
+            },
+            Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+            Err(error) => {
+                // If nobody listens any more, nobody wants to know.
+                let _ = to.send(Err(error));
+                return;
+            }
+        };
+        if to.send(Ok(whole)).is_err() {
+            return;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use host::types::{Field, Function, Type};
+
+    fn lines(source: impl Read + Send + 'static, params: &[Type]) -> Vec<Result<String, String>> {
+        let params: Vec<Field> = params
+            .iter()
+            .map(|ty| Field {
+                name: "x".into(),
+                ty: ty.clone(),
+            })
+            .collect();
+        let function = Function {
+            interface: None,
+            name: "f".into(),
+            params,
+            result: None,
+        };
+        let form = if function.params.len() == 1 {
+            Form::item(&function).unwrap()
+        } else {
+            Form::tuple(&function)
+        };
+        let lines = Lines::start(source, "stdin".into(), form, Arc::new(Stop::new())).unwrap();
+        let show = |job: Vec<Value>| {
+            job.iter()
+                .map(ToString::to_string)
+                .collect::<Vec<_>>()
+                .join(" ")
+        };
+        lines
+            .map(|job| job.map(show).map_err(|failure| failure.message))
+            .collect()
+    }
+
+    #[test]
+    fn each_line_is_a_job_and_blank_ones_are_skipped() {
+        assert_eq!(
+            lines(&b"1\n\n  \n2\r\n 3"[..], &[Type::S64]),
+            ["1", "2", "3"].map(|n| Ok(n.to_string()))
+        );
+        assert_eq!(lines(&b""[..], &[Type::S64]), []);
+    }
+
+    #[test]
+    fn an_array_has_all_arguments() {
+        assert_eq!(
+            lines(&b"[1,\"a\"]\n"[..], &[Type::S64, Type::String]),
+            [Ok("1 \"a\"".to_string())]
+        );
+    }
+
+    #[test]
+    fn a_wrong_line_is_named_by_its_number() {
+        let jobs = lines(&b"1\n\n\"x\"\n"[..], &[Type::S64]);
+        assert_eq!(
+            jobs[1],
+            Err("`f` cannot take line 3 of stdin: wanted s64, found `\"x\"`".to_string())
+        );
+    }
+
+    #[test]
+    fn lines_may_be_split_anywhere_and_longer_than_a_block() {
+        let long = "x".repeat(3 * BLOCK_BYTES + 7);
+        let text = format!("\"{long}\"\n\"y\"\n");
+        let (first, second) = text.split_at(100);
+        let source = io::Cursor::new(first.to_string()).chain(io::Cursor::new(second.to_string()));
+        assert_eq!(
+            lines(source, &[Type::String]),
+            [Ok(format!("\"{long}\"")), Ok("\"y\"".to_string())]
+        );
+    }
+}

@@ -1,0 +1,181 @@
+//! Where everything that is shown goes: results to stdout, the rest to stderr, and neither tears the other apart.
+//!
+//! Nothing here costs time for each job but the copy into a buffer. A thread empties the buffer and moves the progress
+//! bar some times a second, so that a reader sees a result soon even if the next one takes an hour.
+
+use crate::exit::Failure;
+use crossbeam_channel::{RecvTimeoutError, Sender, bounded};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use std::io::{self, ErrorKind, IsTerminal, Write};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+/// How often the buffer is emptied and the bar moved: fast enough to look immediate, and no work worth measuring.
+const TICK: Duration = Duration::from_millis(50);
+
+/// How much is collected before it is written without waiting for the tick: the size of a pipe.
+const FULL_BYTES: usize = 64 << 10;
+
+/// The output of a run.
+pub(crate) struct Output {
+    shared: Arc<Mutex<Shared>>,
+    end: Option<Sender<()>>,
+    ticker: Option<JoinHandle<()>>,
+}
+
+/// What the run and the ticking thread both use.
+struct Shared {
+    lines: Vec<u8>,
+    jobs: u64,
+    bar: ProgressBar,
+    trouble: Option<io::Error>,
+}
+
+impl Output {
+    /// Output with a progress bar for this many jobs, if they can be counted.
+    pub(crate) fn with_bar(jobs: Option<u64>) -> io::Result<Output> {
+        // Hides itself where stderr is not a terminal.
+        let bar = ProgressBar::with_draw_target(jobs, ProgressDrawTarget::stderr());
+        let template = match jobs {
+            Some(_) => "{bar:32} {human_pos} of {human_len} jobs, {eta} left",
+            None => "{spinner} {human_pos} jobs in {elapsed}",
+        };
+        let style = ProgressStyle::with_template(template);
+        Output::start(bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar())))
+    }
+
+    /// Output without a progress bar.
+    pub(crate) fn plain() -> io::Result<Output> {
+        Output::start(ProgressBar::hidden())
+    }
+
+    fn start(bar: ProgressBar) -> io::Result<Output> {
+        let shared = Arc::new(Mutex::new(Shared {
+            lines: Vec::with_capacity(2 * FULL_BYTES),
+            jobs: 0,
+            bar,
+            trouble: None,
+        }));
+        let (end, ended) = bounded(0);
+        let ticked = shared.clone();
+        let ticker = thread::Builder::new()
+            .name("output".into())
+            .spawn(move || {
+                while let Err(RecvTimeoutError::Timeout) = ended.recv_timeout(TICK) {
+                    hold(&ticked).tick();
+                }
+            })?;
+        Ok(Output {
+            shared,
+            end: Some(end),
+            ticker: Some(ticker),
+        })
+    }
+
+    /// Counts a job and writes its line, if it has one.
+    ///
+    /// # Errors
+    /// If stdout could not be written, now or at an earlier time.
+    pub(crate) fn job(&self, write: impl FnOnce(&mut Vec<u8>)) -> io::Result<()> {
+        let mut shared = hold(&self.shared);
+        shared.jobs += 1;
+        write(&mut shared.lines);
+        if shared.lines.len() >= FULL_BYTES || shared.trouble.is_some() {
+            shared.flush()
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Writes what there is to stdout, and then this to stderr.
+    ///
+    /// # Errors
+    /// If stdout could not be written.
+    pub(crate) fn tell(&self, write: impl FnOnce()) -> io::Result<()> {
+        let mut shared = hold(&self.shared);
+        shared.flush()?;
+        shared.bar.suspend(write);
+        Ok(())
+    }
+
+    /// Writes what is left, and takes the bar away.
+    ///
+    /// # Errors
+    /// If stdout could not be written.
+    pub(crate) fn finish(self) -> io::Result<()> {
+        let mut shared = hold(&self.shared);
+        shared.bar.finish_and_clear();
+        shared.flush()
+    }
+}
+
+impl Drop for Output {
+    fn drop(&mut self) {
+        self.end.take();
+        if let Some(ticker) = self.ticker.take() {
+            // A thread that panicked has said so.
+            let _ = ticker.join();
+        }
+    }
+}
+
+impl Shared {
+    fn tick(&mut self) {
+        self.bar.set_position(self.jobs);
+        self.bar.tick();
+        self.trouble = self.flush().err();
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        if let Some(error) = self.trouble.take() {
+            return Err(error);
+        }
+        if self.lines.is_empty() {
+            return Ok(());
+        }
+        // Only where results and bar share a terminal must one make room for the other.
+        let written = match io::stdout().is_terminal() {
+            true => self.bar.suspend(|| write_out(&self.lines)),
+            false => write_out(&self.lines),
+        };
+        self.lines.clear();
+        written
+    }
+}
+
+/// Writes a text to stdout. A reader who closed the pipe has seen enough.
+pub(crate) fn print(text: &[u8]) -> Result<(), Failure> {
+    write_out(text).or_else(closed_is_enough)
+}
+
+/// What a failed write to stdout means: nothing bad if the reader went away, a failure if a disk is full.
+pub(crate) fn closed_is_enough(error: io::Error) -> Result<(), Failure> {
+    match error.kind() {
+        ErrorKind::BrokenPipe => Ok(()),
+        _ => Err(Failure::pool(error).context("cannot write to stdout")),
+    }
+}
+
+/// Tells of an error on stderr, and of what to do about it.
+pub(crate) fn error(message: &str, hint: Option<&str>) {
+    note(&format!("error: {message}"));
+    if let Some(hint) = hint {
+        note(&format!("hint: {hint}"));
+    }
+}
+
+/// Writes a line to stderr. Where that fails, there is no place left to say so.
+pub(crate) fn note(line: &str) {
+    let _ = io::stderr().write_all(format!("{line}\n").as_bytes());
+}
+
+fn write_out(text: &[u8]) -> io::Result<()> {
+    let mut stdout = io::stdout().lock();
+    stdout.write_all(text)?;
+    stdout.flush()
+}
+
+fn hold(shared: &Mutex<Shared>) -> MutexGuard<'_, Shared> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
+}

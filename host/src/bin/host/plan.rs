@@ -1,0 +1,163 @@
+//! What the command line means: which component and function, which jobs, and a pool with which settings.
+
+use crate::args::{Format, GuestArgs, Instance, OutputArgs, RunArgs, Target};
+use crate::exit::Failure;
+use crate::quantity::Workers;
+use host::job::{Grants, Isolation, Limits};
+use host::{Pool, Source};
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// A run of the pool, ready to begin.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    /// The component's file or name.
+    pub component: PathBuf,
+    /// The function, as it was typed.
+    pub function: String,
+    /// Where the jobs come from.
+    pub jobs: Jobs,
+    /// How many worker processes.
+    pub workers: usize,
+    /// In which order results are printed.
+    pub order: Order,
+    /// How many jobs travel together; `None` lets the pool measure.
+    pub chunk: Option<u32>,
+    /// What a job may use.
+    pub limits: Limits,
+    /// What is fresh for a job.
+    pub isolation: Isolation,
+    /// After how many jobs a worker is replaced.
+    pub max_jobs_per_worker: Option<u64>,
+    /// What the guest is given.
+    pub grants: Grants,
+    /// After how many failed jobs the run stops.
+    pub max_fail: Option<u64>,
+    /// After how much time the run stops.
+    pub deadline: Option<Duration>,
+    /// How results are written.
+    pub format: Format,
+    /// What is told besides.
+    pub talk: Talk,
+}
+
+/// Where the jobs come from, and how many arguments each of them brings.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Jobs {
+    /// Items of the command line, each the only argument of a job.
+    Items(Vec<String>),
+    /// Tuples of the command line, each with all arguments of a job.
+    Tuples(Vec<String>),
+    /// The arguments of the only job.
+    Call(String),
+    /// A file with the only argument of a job in each line; `-` is stdin.
+    ItemLines(PathBuf),
+    /// A file with all arguments of a job in each line; `-` is stdin.
+    TupleLines(PathBuf),
+}
+
+/// In which order results are printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Order {
+    /// As the input has them.
+    Input,
+    /// As they become ready.
+    Completion,
+}
+
+/// What is told on stderr besides errors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Talk {
+    /// Nothing.
+    Quiet,
+    /// Progress and a summary.
+    Summary,
+    /// Which worker did which job, and a summary unless it was declined.
+    Jobs { summary: bool },
+}
+
+impl Plan {
+    /// The plan for many jobs.
+    pub(crate) fn many(
+        target: Target,
+        jobs: Jobs,
+        run: RunArgs,
+        guest: GuestArgs,
+        output: OutputArgs,
+    ) -> Plan {
+        // Knows about affinity and cgroup quotas; where it fails, one worker always works.
+        let available = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+        Plan {
+            workers: run.workers.unwrap_or(Workers::Percent(100)).of(available),
+            order: if run.unordered {
+                Order::Completion
+            } else {
+                Order::Input
+            },
+            chunk: run.chunk,
+            max_jobs_per_worker: run.max_jobs_per_worker,
+            max_fail: run.max_fail,
+            deadline: run.deadline,
+            ..Plan::one(target, jobs, guest, output)
+        }
+    }
+
+    /// The plan for a single job: one worker, and no end but its own.
+    pub(crate) fn one(target: Target, jobs: Jobs, guest: GuestArgs, output: OutputArgs) -> Plan {
+        let unlimited = Limits::default();
+        Plan {
+            component: target.component,
+            function: target.function,
+            jobs,
+            workers: 1,
+            order: Order::Input,
+            chunk: None,
+            limits: Limits {
+                timeout: guest.timeout,
+                memory_bytes: guest.memory.unwrap_or(unlimited.memory_bytes),
+                fuel: guest.fuel,
+                ..unlimited
+            },
+            isolation: match guest.instance {
+                Instance::Worker => Isolation::InstancePerWorker,
+                Instance::Job => Isolation::InstancePerJob,
+            },
+            max_jobs_per_worker: None,
+            grants: Grants {
+                env: guest.env,
+                dirs: guest.dir,
+            },
+            max_fail: None,
+            deadline: None,
+            format: output.format,
+            talk: match (output.verbose, output.quiet) {
+                (true, quiet) => Talk::Jobs { summary: !quiet },
+                (false, true) => Talk::Quiet,
+                (false, false) => Talk::Summary,
+            },
+        }
+    }
+
+    /// Starts the pool.
+    pub(crate) fn pool(&self) -> Result<Pool, Failure> {
+        let mut pool = Pool::builder()
+            .component(Source::Named(self.component.clone()))
+            .workers(self.workers)
+            .limits(self.limits.clone())
+            .isolation(self.isolation);
+        if let Some(jobs) = self.chunk {
+            pool = pool.chunk(jobs);
+        }
+        if let Some(jobs) = self.max_jobs_per_worker {
+            pool = pool.max_jobs_per_worker(jobs);
+        }
+        for (name, value) in &self.grants.env {
+            pool = pool.env(name, value);
+        }
+        for dir in &self.grants.dirs {
+            pool = pool.dir(dir.clone());
+        }
+        pool.build().map_err(Failure::from)
+    }
+}

@@ -1,0 +1,605 @@
+//! What holds without a helper process: keys, files, names, refusals. `tests/components.rs` has the rest.
+
+use super::cache::Cache;
+use super::compiler::compile;
+use super::exchange::{Answer, MAX_HEAD_BYTES, Refusal, read_head, write_head};
+use super::key::{self, Key};
+use super::{ComponentError, Description, FindError, Source, embedded, sealed};
+use crate::types::{Field, Function, Type};
+use std::fs::{self, File, Permissions};
+use std::io::{Read, Write};
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+
+/// A folder of one test, removed with all that is in it.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(test: &str) -> Folder {
+        let path = std::env::temp_dir().join(format!("host-{test}-{}", std::process::id()));
+        fs::create_dir(&path).unwrap();
+        fs::set_permissions(&path, Permissions::from_mode(0o700)).unwrap();
+        Folder(path)
+    }
+
+    fn cache(&self) -> Cache {
+        Cache::open(Some(&self.0)).unwrap().unwrap()
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// A compiled component in a cache, and the file that holds it.
+struct Stored {
+    folder: Folder,
+    key: Key,
+    description: Description,
+    code: Vec<u8>,
+    path: PathBuf,
+}
+
+fn stored(test: &str) -> Stored {
+    let folder = Folder::new(test);
+    let (description, code) = compile("bare", embedded::find("bare").unwrap(), false).unwrap();
+    let key = Key([7; 32]);
+    let path = folder
+        .cache()
+        .store(&key, &description, &memory(&code))
+        .unwrap();
+    Stored {
+        folder,
+        key,
+        description,
+        code,
+        path,
+    }
+}
+
+fn memory(bytes: &[u8]) -> File {
+    let mut memory = sealed::create("host-test").unwrap();
+    memory.write_all(bytes).unwrap();
+    std::io::Seek::rewind(&mut memory).unwrap();
+    memory
+}
+
+fn bytes(code: impl Into<File>) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    code.into().read_to_end(&mut bytes).unwrap();
+    bytes
+}
+
+/// Numbers that look random and are the same in every run.
+fn numbers(below: usize) -> impl Iterator<Item = usize> {
+    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+    std::iter::repeat_with(move || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state % below as u64) as usize
+    })
+}
+
+#[test]
+fn a_key_changes_with_the_component_and_the_settings_and_with_nothing_else() {
+    let key = key::of(b"component", false).unwrap();
+    assert_eq!(key, key::of(b"component", false).unwrap());
+    assert_ne!(key, key::of(b"component", true).unwrap());
+    assert_ne!(key, key::of(b"Component", false).unwrap());
+    assert_ne!(key, key::of(b"component\0", false).unwrap());
+    assert_eq!(key.hex().len(), 64);
+}
+
+#[test]
+fn a_stored_component_comes_back_as_it_was_in_memory_that_cannot_be_changed() {
+    let stored = stored("comes-back");
+    let found = stored.folder.cache().load(&stored.key).unwrap();
+    assert_eq!(found.description, stored.description);
+    assert_eq!(found.cached_at.as_deref(), Some(&*stored.path));
+    assert_eq!(
+        fs::metadata(&stored.path).unwrap().permissions().mode() & 0o777,
+        0o600
+    );
+    let mut code = File::from(found.code);
+    assert!(
+        code.write_all(b"x").is_err() && code.set_len(0).is_err() && code.set_len(1 << 20).is_err()
+    );
+    assert!(bytes(code) == stored.code);
+}
+
+#[test]
+fn a_file_that_was_cut_short_or_made_longer_is_not_used() {
+    let stored = stored("cut-short");
+    let whole = fs::read(&stored.path).unwrap();
+    let cuts = (0..100)
+        .map(|i| whole.len() * i / 100)
+        .chain(whole.len() - 4..whole.len());
+    for length in cuts {
+        fs::write(&stored.path, &whole[..length]).unwrap();
+        assert!(
+            stored.folder.cache().load(&stored.key).is_none(),
+            "cut to {length} bytes"
+        );
+    }
+    fs::write(&stored.path, [&whole[..], b"\0"].concat()).unwrap();
+    assert!(stored.folder.cache().load(&stored.key).is_none());
+    fs::write(&stored.path, &whole).unwrap();
+    assert!(
+        stored.folder.cache().load(&stored.key).is_some(),
+        "the whole file is used again"
+    );
+}
+
+#[test]
+fn a_file_with_one_wrong_bit_is_not_used() {
+    let stored = stored("wrong-bit");
+    let whole = fs::read(&stored.path).unwrap();
+    let cache = stored.folder.cache();
+    // Every bit of the two heads, and as many again anywhere.
+    let anywhere = numbers(whole.len() * 8).take(1000);
+    for bit in (0..(56 + 32) * 8).chain(anywhere) {
+        let mut damaged = whole.clone();
+        damaged[bit / 8] ^= 1 << (bit % 8);
+        fs::write(&stored.path, damaged).unwrap();
+        assert!(
+            cache.load(&stored.key).is_none(),
+            "bit {bit} of {}",
+            whole.len() * 8
+        );
+    }
+}
+
+#[test]
+fn a_file_of_another_component_under_this_name_is_not_used() {
+    let stored = stored("another");
+    let other = Key([8; 32]);
+    fs::rename(
+        &stored.path,
+        stored.path.with_file_name(format!("{}.code", other.hex())),
+    )
+    .unwrap();
+    assert!(stored.folder.cache().load(&other).is_none());
+}
+
+#[test]
+fn a_link_a_pipe_or_a_folder_in_the_place_of_the_file_is_not_used() {
+    let stored = stored("no-file");
+    let elsewhere = stored.path.with_extension("elsewhere");
+    fs::rename(&stored.path, &elsewhere).unwrap();
+    symlink(&elsewhere, &stored.path).unwrap();
+    assert!(stored.folder.cache().load(&stored.key).is_none(), "link");
+    fs::remove_file(&stored.path).unwrap();
+    rustix::fs::mkfifoat(rustix::fs::CWD, &stored.path, rustix::fs::Mode::RWXU).unwrap();
+    assert!(stored.folder.cache().load(&stored.key).is_none(), "pipe");
+    fs::remove_file(&stored.path).unwrap();
+    fs::create_dir(&stored.path).unwrap();
+    assert!(stored.folder.cache().load(&stored.key).is_none(), "folder");
+    let stored_again =
+        stored
+            .folder
+            .cache()
+            .store(&stored.key, &stored.description, &memory(&stored.code));
+    assert!(stored_again.is_err(), "a file cannot replace a folder");
+    assert_eq!(
+        fs::read_dir(&stored.folder.0).unwrap().count(),
+        2,
+        "no draft stays behind"
+    );
+}
+
+#[test]
+fn a_file_that_others_can_write_is_not_used() {
+    let stored = stored("others-file");
+    fs::set_permissions(&stored.path, Permissions::from_mode(0o620)).unwrap();
+    assert!(stored.folder.cache().load(&stored.key).is_none());
+}
+
+#[test]
+fn a_folder_that_others_can_write_is_refused_with_its_mode() {
+    let folder = Folder::new("others-folder");
+    fs::set_permissions(&folder.0, Permissions::from_mode(0o777)).unwrap();
+    let error = Cache::open(Some(&folder.0)).err().unwrap().to_string();
+    assert!(
+        error.contains("its mode is 0777") && error.contains("XDG_CACHE_HOME"),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_new_cache_folder_belongs_to_this_user_alone() {
+    let folder = Folder::new("new-folder");
+    let path = folder.0.join("a/b");
+    assert!(Cache::open(Some(&path)).unwrap().is_some());
+    assert_eq!(
+        fs::metadata(path).unwrap().permissions().mode() & 0o777,
+        0o700
+    );
+}
+
+#[test]
+fn a_folder_that_cannot_be_made_or_written_is_no_cache_and_no_error() {
+    assert!(
+        Cache::open(Some(Path::new("/proc/host")))
+            .unwrap()
+            .is_none()
+    );
+    assert!(Cache::open(Some(Path::new("/dev/null"))).unwrap().is_none());
+    let stored = stored("gone");
+    let cache = stored.folder.cache();
+    fs::remove_dir_all(&stored.folder.0).unwrap();
+    assert!(
+        cache
+            .store(&stored.key, &stored.description, &memory(&stored.code))
+            .is_err()
+    );
+}
+
+#[test]
+fn threads_that_fill_the_cache_at_once_only_ever_see_whole_files() {
+    let stored = stored("at-once");
+    let key = Key([9; 32]);
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| {
+                let cache = stored.folder.cache();
+                for _ in 0..50 {
+                    cache
+                        .store(&key, &stored.description, &memory(&stored.code))
+                        .unwrap();
+                    let found = cache
+                        .load(&key)
+                        .expect("there was a file before, so there is one at any time");
+                    assert!(bytes(found.code) == stored.code);
+                }
+            });
+        }
+    });
+    assert_eq!(
+        fs::read_dir(&stored.folder.0).unwrap().count(),
+        2,
+        "no draft stays behind"
+    );
+}
+
+#[test]
+fn every_embedded_example_compiles_and_exports_a_function() {
+    for name in embedded::names() {
+        let (description, code) = compile(name, embedded::find(name).unwrap(), false).unwrap();
+        assert!(
+            !description.functions.is_empty() && !code.is_empty(),
+            "{name}"
+        );
+        assert!(
+            description.wit.starts_with("package root:component;"),
+            "{name}: {}",
+            description.wit
+        );
+    }
+}
+
+#[test]
+fn what_is_no_component_is_refused_with_what_it_is() {
+    let refused = |bytes: &[u8]| compile("it", bytes, false).unwrap_err();
+    let reason = |bytes: &[u8]| match refused(bytes) {
+        Refusal::Invalid(reason) => reason,
+        Refusal::CoreModule => "core module".into(),
+    };
+    assert_eq!(refused(b"\0asm\x01\0\0\0"), Refusal::CoreModule);
+    assert_eq!(refused(b"(module)"), Refusal::CoreModule);
+    assert_eq!(
+        reason(b"\x7fELF\x02\x01\x01"),
+        "it is neither WebAssembly nor its text format"
+    );
+    assert_eq!(
+        reason(b"hello"),
+        "it is neither WebAssembly nor its text format"
+    );
+    assert!(
+        reason(b"(component").contains("it:1:11"),
+        "{}",
+        reason(b"(component")
+    );
+    assert!(reason(b"(component (export \"f\" (func 0)))").contains("unknown func"));
+    for cut in [4, 7, 8, 9] {
+        let bytes = &b"\0asm\x0d\0\x01\0\x07"[..cut];
+        assert!(
+            cut == 8 || matches!(refused(bytes), Refusal::Invalid(_)),
+            "cut to {cut} bytes"
+        );
+    }
+    // The compiler's own output must never come back in: it would be run as it is.
+    let (_, code) = compile("bare", embedded::find("bare").unwrap(), false).unwrap();
+    assert!(matches!(refused(&code), Refusal::Invalid(_)));
+}
+
+#[test]
+fn a_component_cut_anywhere_is_refused_and_never_panics() {
+    let component = wat::parse_bytes(embedded::find("bare").unwrap()).unwrap();
+    // A cut between two sections may leave a smaller component that is valid, so all that is asked for is an answer.
+    let refused =
+        (0..component.len()).filter(|length| compile("cut", &component[..*length], false).is_err());
+    assert!(refused.count() > component.len() * 9 / 10);
+}
+
+#[test]
+fn functions_that_cannot_be_called_are_described_with_the_reason() {
+    let component = r#"(component
+        (type $r (resource (rep i32)))
+        (export $counter "counter" (type $r))
+        (core func $new (canon resource.new $r))
+        (core module $m
+            (func (export "take") (param i32))
+            (func (export "plain") (result i32) i32.const 1))
+        (core instance $i (instantiate $m))
+        (func $make (param "n" u32) (result (own $counter)) (canon lift (core func $new)))
+        (func $take (param "it" (own $counter)) (canon lift (core func $i "take")))
+        (func $plain (result u32) (canon lift (core func $i "plain")))
+        (export "make" (func $make))
+        (export "take" (func $take))
+        (export "plain" (func $plain))
+    )"#;
+    let (description, _) = compile("it", component.as_bytes(), false).unwrap();
+    let names: Vec<_> = description
+        .functions
+        .iter()
+        .map(Function::full_name)
+        .collect();
+    assert_eq!(names, ["plain"]);
+    let [(make, make_reason), (take, take_reason)] = &description.uncallable[..] else {
+        panic!()
+    };
+    assert_eq!((&make[..], &take[..]), ("make", "take"));
+    assert!(
+        make_reason.contains("its result has a handle to a resource"),
+        "{make_reason}"
+    );
+    assert!(
+        take_reason.contains("its parameter `it` has a handle to a resource"),
+        "{take_reason}"
+    );
+    let error = description.find("take").unwrap_err();
+    assert!(
+        matches!(&error, FindError::Uncallable { name, .. } if name == "take"),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_function_in_an_instance_inside_an_instance_is_described_by_its_path() {
+    let component = r#"(component
+        (core module $m (func (export "f") (result i32) i32.const 1))
+        (core instance $i (instantiate $m))
+        (func $f (result u32) (canon lift (core func $i "f")))
+        (instance $inner (export "f" (func $f)))
+        (instance $outer (export "inner" (instance $inner)))
+        (export "outer" (instance $outer))
+    )"#;
+    let (description, _) = compile("it", component.as_bytes(), false).unwrap();
+    assert!(description.functions.is_empty());
+    assert_eq!(description.uncallable[0].0, "outer#inner#f");
+    let error = description.find("f").unwrap_err().to_string();
+    assert!(
+        error.contains("it is in an instance inside an instance"),
+        "{error}"
+    );
+    assert!(
+        description
+            .wit
+            .starts_with("// this component cannot be written as WIT: "),
+        "{}",
+        description.wit
+    );
+}
+
+fn description(functions: &[&str]) -> Description {
+    let function = |full: &&str| {
+        let (interface, name) = full
+            .rsplit_once('#')
+            .map_or((None, *full), |(i, name)| (Some(i.to_owned()), name));
+        let params = vec![Field {
+            name: "n".into(),
+            ty: Type::S64,
+        }];
+        Function {
+            interface,
+            name: name.to_owned(),
+            params,
+            result: Some(Type::S64),
+        }
+    };
+    Description {
+        functions: functions.iter().map(function).collect(),
+        uncallable: vec![("a:b/c@1.0.0#open".into(), "it is an async function".into())],
+        imports: Vec::new(),
+        wit: String::new(),
+    }
+}
+
+#[test]
+fn a_name_may_be_as_short_as_it_is_unique() {
+    let it = description(&[
+        "pool:tasks/arith@0.1.0#square",
+        "pool:tasks/arith@0.1.0#cube",
+        "a:b/shapes#cube",
+        "run",
+    ]);
+    let names = [
+        "square",
+        "arith/square",
+        "arith@0.1.0/square",
+        "pool:tasks/arith/square",
+    ];
+    for name in names.into_iter().chain([
+        "pool:tasks/arith@0.1.0/square",
+        "pool:tasks/arith@0.1.0#square",
+    ]) {
+        assert_eq!(it.find(name), Ok(0), "{name}");
+    }
+    assert_eq!(it.find("arith/cube"), Ok(1));
+    assert_eq!(it.find("shapes/cube"), Ok(2));
+    assert_eq!(it.find("a:b/shapes#cube"), Ok(2));
+    assert_eq!(it.find("run"), Ok(3));
+    let error = it.find("cube").unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "several functions are called `cube`: write `arith/cube` or `shapes/cube`"
+    );
+}
+
+#[test]
+fn a_function_of_the_world_wins_over_one_of_an_interface() {
+    let it = description(&["a:b/c#run", "run", "a:b/c@1.0.0#go", "a:b/c@2.0.0#go"]);
+    assert_eq!(it.find("run"), Ok(1));
+    assert_eq!(it.find("c/run"), Ok(0));
+    let error = it.find("c/go").unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "several functions are called `c/go`: write `c@1.0.0/go` or `c@2.0.0/go`"
+    );
+}
+
+#[test]
+fn a_name_that_leads_nowhere_says_which_would() {
+    let it = description(&[
+        "pool:tasks/arith@0.1.0#square-root",
+        "pool:tasks/arith@0.1.0#cube",
+    ]);
+    let said = |name: &str| it.find(name).unwrap_err().to_string();
+    assert_eq!(
+        said("square_root"),
+        "no function `square_root`: the component exports `square-root`, `cube`; did you mean `square-root`?"
+    );
+    assert!(said("arith/cub").ends_with("did you mean `arith/cube`?"));
+    assert!(said("other/cube").contains("no function"));
+    for odd in [
+        "",
+        "#",
+        "/",
+        "arith/",
+        "#cube",
+        "/cube",
+        "arith#cube",
+        "cube#",
+        "q".repeat(1 << 16).as_str(),
+    ] {
+        assert!(
+            matches!(it.find(odd), Err(FindError::Unknown { .. })),
+            "{odd}"
+        );
+    }
+    assert!(said("open").contains("it is an async function"));
+    let none = Description {
+        functions: Vec::new(),
+        ..it.clone()
+    };
+    assert!(
+        none.find("f")
+            .unwrap_err()
+            .to_string()
+            .contains("exports no function that can be called")
+    );
+    let many = description(&[
+        "a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l", "m", "n",
+    ]);
+    assert!(
+        many.find("something")
+            .unwrap_err()
+            .to_string()
+            .ends_with("`l` and 2 more")
+    );
+}
+
+#[test]
+fn a_head_is_refused_for_its_length_before_it_is_read() {
+    let mut head = [
+        crate::wire::VERSION.to_le_bytes(),
+        (MAX_HEAD_BYTES + 1).to_le_bytes(),
+    ]
+    .concat();
+    let error = read_head::<Answer>(&mut &head[..]).unwrap_err();
+    assert!(
+        error.to_string().contains("longer than a message may be"),
+        "{error}"
+    );
+    head[0] ^= 1;
+    assert!(
+        read_head::<Answer>(&mut &head[..])
+            .unwrap_err()
+            .to_string()
+            .contains("another version")
+    );
+}
+
+#[test]
+fn a_head_cut_anywhere_or_with_any_wrong_byte_is_refused_or_another_head_and_never_panics() {
+    let mut head = Vec::new();
+    let answer = Answer::Compiled {
+        description: description(&["a:b/c#f", "g"]),
+        code_bytes: 1,
+    };
+    write_head(&mut head, &answer).unwrap();
+    assert_eq!(read_head::<Answer>(&mut &head[..]).unwrap(), answer);
+    for length in 0..head.len() {
+        assert!(
+            read_head::<Answer>(&mut &head[..length]).is_err(),
+            "cut to {length} bytes"
+        );
+    }
+    for at in 0..head.len() {
+        for byte in [0, 1, 0x7f, 0x80, 0xff] {
+            let mut damaged = head.clone();
+            damaged[at] = byte;
+            let _ = read_head::<Answer>(&mut &damaged[..]);
+        }
+    }
+}
+
+#[test]
+fn a_type_that_nests_without_end_is_refused_before_the_stack_is_gone() {
+    let list = postcard::to_stdvec(&Type::List(Box::new(Type::Bool))).unwrap();
+    let nested = |depth: usize| [vec![list[0]; depth], vec![list[1]]].concat();
+    assert!(postcard::from_bytes::<Type>(&nested(99)).is_ok());
+    assert!(postcard::from_bytes::<Type>(&nested(100)).is_err());
+    assert!(postcard::from_bytes::<Type>(&nested(MAX_HEAD_BYTES as usize)).is_err());
+    assert!(
+        postcard::from_bytes::<Type>(&nested(99)).is_ok(),
+        "a refusal leaves nothing behind"
+    );
+}
+
+#[test]
+fn a_source_is_read_or_its_error_says_what_it_is() {
+    let said = |source: Source| source.read().unwrap_err().to_string();
+    assert_eq!(
+        Source::from("arith").read().unwrap(),
+        embedded::find("arith").unwrap()
+    );
+    assert_eq!(Source::from(&b"x"[..]).read().unwrap(), &b"x"[..]);
+    assert_eq!(
+        said(Vec::new().into()),
+        "the component in memory cannot be used as a component: it is empty"
+    );
+    assert!(said("aritth".into()).ends_with("did you mean `arith`?"));
+    assert!(said("./arith".into()).contains("no file and no embedded example is called `./arith`"));
+    assert!(matches!(
+        Source::from("").read(),
+        Err(ComponentError::Missing { .. })
+    ));
+    let error = Source::from(&*std::env::temp_dir()).read().unwrap_err();
+    assert!(
+        std::error::Error::source(&error)
+            .unwrap()
+            .to_string()
+            .contains("it is a directory")
+    );
+    let error = Source::from("/dev/zero").read().unwrap_err();
+    assert!(
+        std::error::Error::source(&error)
+            .unwrap()
+            .to_string()
+            .contains("not a regular file")
+    );
+}

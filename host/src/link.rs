@@ -1,0 +1,635 @@
+//! The parent's hold on one worker: start it, feed it, collect its answers, kill it, reap it.
+//!
+//! Everything a worker says is a claim, and checked here: what passes this file is one answer for each job that was
+//! asked, in order. A link knows no other workers, makes no retries, and does not know what its jobs are for: each
+//! chunk of them has an owner, which it hands back with the answers.
+//!
+//! Owning is reaping: dropping a link kills its process and waits for its end.
+
+use crate::job::{Cause, End};
+use crate::ring::{self, Reader, Writer};
+use crate::role::{self, NoChildren, Role};
+use crate::wire::{self, FaultReport, Header, Hello, Kind};
+use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use rustix::io::Errno;
+use rustix::net::{
+    AddressFamily, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage, SendFlags, SocketFlags,
+    SocketType,
+};
+use rustix::process::{Pid, PidfdFlags, Signal, WaitId, WaitIdOptions};
+use std::collections::VecDeque;
+use std::io::IoSlice;
+use std::mem::MaybeUninit;
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::time::Duration;
+
+/// What all workers of a pool are started with.
+#[derive(Debug)]
+pub(crate) struct Launch {
+    /// The program to start; `None` for this same executable.
+    pub(crate) program: Option<PathBuf>,
+    /// The component's machine code, in sealed memory.
+    pub(crate) code: OwnedFd,
+    /// The encoded [`wire::Start`], in sealed memory.
+    pub(crate) start: OwnedFd,
+    /// The longest payload of an answer, in bytes. A worker that announces more is lying.
+    pub(crate) max_answer_bytes: u64,
+}
+
+/// A worker could not be started.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// The program may not start workers, or cannot serve as one.
+    #[error(transparent)]
+    NoChildren(#[from] NoChildren),
+    /// The system refused a process, a descriptor or memory.
+    #[error("the system refused {what}: {error}")]
+    System {
+        /// What was asked of it.
+        what: &'static str,
+        /// Its answer.
+        #[source]
+        error: std::io::Error,
+    },
+    /// The worker said that it cannot serve.
+    #[error("the worker cannot serve: {0}")]
+    Refused(String),
+    /// The worker ended before it was ready.
+    #[error("the worker ended before it was ready: {end}{}", said(.stderr))]
+    Died {
+        /// How it ended.
+        end: End,
+        /// What it wrote to its standard error.
+        stderr: String,
+    },
+    /// The worker was not ready in time, and was killed.
+    #[error("the worker was not ready after {} s{}", .after.as_secs_f64(), said(.stderr))]
+    Silent {
+        /// How long it was given.
+        after: Duration,
+        /// What it wrote to its standard error.
+        stderr: String,
+    },
+}
+
+fn said(stderr: &str) -> String {
+    if stderr.trim().is_empty() {
+        String::new()
+    } else {
+        format!("; it said: {}", stderr.trim())
+    }
+}
+
+/// Jobs that travel together, in the frames in which they travel: one that names the function, then one a job.
+#[derive(Debug)]
+pub(crate) struct Chunk<O> {
+    pub(crate) owner: O,
+    /// The index of the first job. The others follow it one by one.
+    pub(crate) first: u64,
+    pub(crate) count: u32,
+    /// How often its first job was started before.
+    pub(crate) attempts: u32,
+    pub(crate) frames: Vec<u8>,
+}
+
+/// The answers to some jobs in a row, in their frames.
+pub(crate) struct Answers {
+    pub(crate) first: u64,
+    pub(crate) count: u32,
+    /// How often the first of the jobs was started, this time included.
+    pub(crate) attempt: u32,
+    pub(crate) frames: Vec<u8>,
+}
+
+/// What a lost worker gives back.
+pub(crate) struct Lost<O> {
+    /// How it ended.
+    pub(crate) end: End,
+    /// The job that ran, with what the guest last wrote to its standard error.
+    pub(crate) running: Option<(Chunk<O>, String)>,
+    /// The jobs that waited behind it, and can run elsewhere as if nothing had been.
+    pub(crate) waiting: Vec<Chunk<O>>,
+}
+
+/// One worker process.
+pub(crate) struct Link<O> {
+    pid: Pid,
+    process: OwnedFd,
+    control: OwnedFd,
+    requests: Writer,
+    answers: Reader,
+    max_answer_bytes: u64,
+    /// Copied from the ring, but not yet a whole frame.
+    inbox: Vec<u8>,
+    in_flight: VecDeque<Flying<O>>,
+    /// Answers in all, and jobs in all.
+    answered: u64,
+    asked: u64,
+    naps: u16,
+    /// What the worker claims about the running job, since this many answers.
+    claim: (u64, u64),
+    reaped: bool,
+}
+
+struct Flying<O> {
+    chunk: Chunk<O>,
+    sent: usize,
+    answered: u32,
+}
+
+impl<O> Link<O> {
+    /// Starts a worker. It is ready when [`Link::greet`] says so.
+    pub(crate) fn start(launch: &Launch, slot: u32) -> Result<Link<O>, StartError> {
+        fn system(what: &'static str) -> impl Fn(Errno) -> StartError {
+            move |error| StartError::System {
+                what,
+                error: error.into(),
+            }
+        }
+        let (requests, answers) = ring::memories().map_err(system("shared memory"))?;
+        let (writer, reader) = ring::parent(&requests, &answers)
+            .map_err(system("an address range for the channel"))?;
+        // Packets, so that a greeting can't be cut in two and each bell is one.
+        let (control, theirs) = rustix::net::socketpair(
+            AddressFamily::UNIX,
+            SocketType::SEQPACKET,
+            SocketFlags::CLOEXEC,
+            None,
+        )
+        .map_err(system("a socket"))?;
+        let descriptors = [
+            requests.as_fd(),
+            answers.as_fd(),
+            launch.code.as_fd(),
+            launch.start.as_fd(),
+        ];
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(4))];
+        let mut ancillary = SendAncillaryBuffer::new(&mut space);
+        ancillary.push(SendAncillaryMessage::ScmRights(&descriptors));
+        rustix::net::sendmsg(
+            &control,
+            &[IoSlice::new(&slot.to_le_bytes())],
+            &mut ancillary,
+            SendFlags::NOSIGNAL,
+        )
+        .map_err(system("to send descriptors"))?;
+        let stderr = answers.try_clone().map_err(|error| StartError::System {
+            what: "a descriptor",
+            error,
+        })?;
+        let mut command = role::command(launch.program.as_deref(), Role::Worker)?;
+        command
+            .stdin(Stdio::from(theirs))
+            .stdout(Stdio::null())
+            .stderr(Stdio::from(stderr));
+        let child = command.spawn().map_err(|error| StartError::System {
+            what: "a worker process",
+            error,
+        })?;
+        let pid = Pid::from_child(&child);
+        let process = match rustix::process::pidfd_open(pid, PidfdFlags::empty()) {
+            Ok(process) => process,
+            Err(error) => {
+                // Without a descriptor of the process it could not be watched: end it while it is still ours.
+                let mut child = child;
+                let _ = child.kill();
+                let _ = child.wait();
+                return Err(system("a descriptor of the worker process")(error));
+            }
+        };
+        Ok(Link {
+            pid,
+            process,
+            control,
+            requests: writer,
+            answers: reader,
+            max_answer_bytes: launch.max_answer_bytes,
+            inbox: Vec::new(),
+            in_flight: VecDeque::new(),
+            answered: 0,
+            asked: 0,
+            naps: 0,
+            claim: (u64::MAX, 0),
+            reaped: false,
+        })
+    }
+
+    /// Whether the worker is ready for jobs. Does not wait.
+    pub(crate) fn greet(&mut self) -> Result<bool, StartError> {
+        let mut packet = [0; Hello::MAX_BYTES];
+        let length = match rustix::net::recv(&self.control, &mut packet, RecvFlags::DONTWAIT) {
+            Ok((_, 0)) => 0,
+            Ok((_, length)) => length.min(packet.len()),
+            Err(Errno::AGAIN | Errno::INTR) => return Ok(false),
+            Err(_) => 0,
+        };
+        if length == 0 {
+            let stderr = String::from_utf8_lossy(&self.requests.stderr()).into_owned();
+            return Err(StartError::Died {
+                end: self.reap(),
+                stderr,
+            });
+        }
+        match postcard::from_bytes(&packet[..length]) {
+            Ok(Hello::Ready {
+                version: wire::VERSION,
+            }) => Ok(true),
+            Ok(Hello::Ready { version }) => Err(StartError::Refused(format!(
+                "it speaks version {version} of the protocol, not {}: name the worker program of this very build",
+                wire::VERSION
+            ))),
+            Ok(Hello::Failed(reason)) => Err(StartError::Refused(reason)),
+            Err(_) => Err(StartError::Refused(
+                "it greeted with something that is no greeting".into(),
+            )),
+        }
+    }
+
+    /// The error of a worker that was not ready after `after`.
+    pub(crate) fn silent(&self, after: Duration) -> StartError {
+        StartError::Silent {
+            after,
+            stderr: String::from_utf8_lossy(&self.requests.stderr()).into_owned(),
+        }
+    }
+
+    /// The process id.
+    pub(crate) fn pid(&self) -> u32 {
+        self.pid.as_raw_nonzero().get().unsigned_abs()
+    }
+
+    /// Readable when the worker greets or rings, hung up when it is gone.
+    pub(crate) fn control(&self) -> BorrowedFd<'_> {
+        self.control.as_fd()
+    }
+
+    /// How many chunks are not answered yet.
+    pub(crate) fn chunks(&self) -> usize {
+        self.in_flight.len()
+    }
+
+    /// How many jobs the worker was ever asked.
+    pub(crate) fn asked(&self) -> u64 {
+        self.asked
+    }
+
+    /// The chunk whose jobs run now, and how many of them are answered.
+    pub(crate) fn running(&self) -> Option<(&Chunk<O>, u32)> {
+        self.in_flight
+            .front()
+            .map(|flying| (&flying.chunk, flying.answered))
+    }
+
+    /// Sends a chunk, or as much of it as the ring holds; [`Link::flush`] sends the rest.
+    pub(crate) fn feed(&mut self, chunk: Chunk<O>) -> Result<(), Broken> {
+        self.asked += u64::from(chunk.count);
+        self.in_flight.push_back(Flying {
+            chunk,
+            sent: 0,
+            answered: 0,
+        });
+        self.flush()
+    }
+
+    /// Sends what the ring had no space for before.
+    pub(crate) fn flush(&mut self) -> Result<(), Broken> {
+        let mut sent = false;
+        // What is unsent stands at the end, so look for its start from there.
+        let unsent = |flying: &Flying<O>| flying.sent < flying.chunk.frames.len();
+        let first = self
+            .in_flight
+            .iter()
+            .rposition(|flying| !unsent(flying))
+            .map_or(0, |last| last + 1);
+        for flying in self.in_flight.range_mut(first..) {
+            let written = self
+                .requests
+                .write(&flying.chunk.frames[flying.sent..])
+                .map_err(Broken::from)?;
+            flying.sent += written;
+            sent |= written > 0;
+            if unsent(flying) {
+                break;
+            }
+        }
+        if sent {
+            self.requests.publish();
+            self.ring();
+        }
+        Ok(())
+    }
+
+    /// Takes the answers that are there and passes them on, a row of jobs of one chunk at a time. Does not wait.
+    pub(crate) fn collect(&mut self, mut deliver: impl FnMut(&O, Answers)) -> Result<bool, Broken> {
+        if self.answers.take(&mut self.inbox)? == 0 {
+            return Ok(false);
+        }
+        // The worker may be waiting for the space that this gave back.
+        self.ring();
+        let mut start = 0;
+        while start < self.inbox.len() {
+            let row = self.row(start)?;
+            if row.count == 0 {
+                break;
+            }
+            let Some(flying) = self.in_flight.front_mut() else {
+                break;
+            };
+            let answers = Answers {
+                first: flying.chunk.first + u64::from(flying.answered),
+                count: row.count,
+                attempt: if flying.answered == 0 {
+                    flying.chunk.attempts + 1
+                } else {
+                    1
+                },
+                frames: if start == 0 && row.end == self.inbox.len() {
+                    std::mem::take(&mut self.inbox)
+                } else {
+                    self.inbox[start..row.end].to_vec()
+                },
+            };
+            deliver(&flying.chunk.owner, answers);
+            flying.answered += row.count;
+            self.answered += u64::from(row.count);
+            if flying.answered == flying.chunk.count {
+                self.in_flight.pop_front();
+            }
+            start = row.end;
+        }
+        self.inbox.drain(..start.min(self.inbox.len()));
+        Ok(true)
+    }
+
+    /// The whole answers in the inbox from `start` on that belong to the front chunk.
+    fn row(&self, start: usize) -> Result<Row, Broken> {
+        let Some(flying) = self.in_flight.front() else {
+            return Err(Broken("an answer that nobody asked for"));
+        };
+        let mut row = Row {
+            count: 0,
+            end: start,
+        };
+        let first = flying.chunk.first + u64::from(flying.answered);
+        let left = flying.chunk.count - flying.answered;
+        while row.count < left {
+            let Some(head) = self.inbox[row.end..].first_chunk() else {
+                break;
+            };
+            let header = Header::decode(*head).ok_or(Broken("a frame of an unknown kind"))?;
+            if !matches!(header.kind, Kind::Value | Kind::Fault) {
+                return Err(Broken("a request in the place of an answer"));
+            }
+            if header.job != (first + u64::from(row.count)) as u32 & 0xff_ffff {
+                return Err(Broken("an answer to another job than the one it was asked"));
+            }
+            if u64::from(header.length) > self.max_answer_bytes {
+                return Err(Broken("an answer that is longer than a guest's memory"));
+            }
+            if flying.sent < flying.chunk.frames.len() && row.count + 1 == left {
+                return Err(Broken("an answer to a job that it does not know yet"));
+            }
+            if self.inbox.len() - row.end < header.frame_bytes() {
+                break;
+            }
+            row.end += header.frame_bytes();
+            row.count += 1;
+        }
+        Ok(row)
+    }
+
+    /// Says that this side sleeps until the front chunk is answered. Look for answers once more before you block.
+    pub(crate) fn sleep(&mut self) {
+        let Some(front) = self.in_flight.front() else {
+            return;
+        };
+        self.naps = self.naps.wrapping_add(1);
+        self.requests.sleep(
+            self.answered + u64::from(front.chunk.count - front.answered),
+            self.naps,
+        );
+    }
+
+    /// Whether there are answers to collect.
+    pub(crate) fn has_answers(&mut self) -> Result<bool, Broken> {
+        Ok(self.answers.available()? > 0)
+    }
+
+    /// Says that this side is awake.
+    pub(crate) fn wake(&mut self) {
+        self.requests.wake();
+    }
+
+    /// Takes the bells that rang.
+    pub(crate) fn take_bells(&self) {
+        // More bells than these are no matter: they wake us once more for nothing.
+        for _ in 0..4 {
+            if rustix::net::recv(&self.control, &mut [0; 8], RecvFlags::DONTWAIT).is_err() {
+                break;
+            }
+        }
+    }
+
+    /// For how long the running job has been running, if one is, as the worker tells it.
+    pub(crate) fn running_for(&mut self) -> Option<Duration> {
+        let claimed = self.requests.started();
+        if claimed == 0 || self.in_flight.is_empty() {
+            return None;
+        }
+        // Only the first word on each job counts: a worker could go on to say that it has just started.
+        if self.claim.0 != self.answered {
+            self.claim = (self.answered, claimed);
+        }
+        let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+        let now = now.tv_sec as u64 * 1_000_000_000 + now.tv_nsec as u64;
+        Some(Duration::from_nanos(now.saturating_sub(self.claim.1)))
+    }
+
+    /// Kills the worker. It is gone when its control socket hangs up.
+    pub(crate) fn kill(&self) {
+        // It can only fail for a process that has ended already.
+        let _ = rustix::process::pidfd_send_signal(&self.process, Signal::KILL);
+    }
+
+    /// Ends the worker and takes back what it did not answer.
+    pub(crate) fn lose(mut self, broken: Option<Broken>) -> Lost<O>
+    where
+        O: Clone,
+    {
+        let ran = self.requests.started() != 0;
+        let log = String::from_utf8_lossy(&self.requests.log()).into_owned();
+        let reaped = self.reap();
+        let end = broken.map_or(reaped, |Broken(what)| End::Nonsense(what.into()));
+        let mut running = None;
+        let mut waiting = Vec::new();
+        for (place, flying) in std::mem::take(&mut self.in_flight).into_iter().enumerate() {
+            let mut rest = flying.chunk.skip(flying.answered);
+            if place == 0 && ran {
+                let behind = rest.split_off(1);
+                running = Some((rest, log.clone()));
+                waiting.extend(behind);
+            } else {
+                waiting.push(rest);
+            }
+        }
+        Lost {
+            end,
+            running,
+            waiting,
+        }
+    }
+
+    /// Kills the process if it still runs, and waits for its end.
+    fn reap(&mut self) -> End {
+        if std::mem::replace(&mut self.reaped, true) {
+            return End::Unknown;
+        }
+        self.kill();
+        match rustix::process::waitid(WaitId::PidFd(self.process.as_fd()), WaitIdOptions::EXITED) {
+            Ok(Some(status)) => match (status.exit_status(), status.terminating_signal()) {
+                (Some(code), _) => End::Exited(code),
+                (None, Some(signal)) => End::Killed(signal),
+                (None, None) => End::Unknown,
+            },
+            // The embedding program may wait for any child, ours included.
+            Ok(None) | Err(_) => End::Unknown,
+        }
+    }
+
+    fn ring(&self) {
+        if self.requests.peer_sleeps() {
+            // A full socket has woken the worker already, a closed one shows in the next look at it.
+            let _ = rustix::net::send(
+                &self.control,
+                &[1],
+                SendFlags::NOSIGNAL | SendFlags::DONTWAIT,
+            );
+        }
+    }
+}
+
+impl<O> Drop for Link<O> {
+    fn drop(&mut self) {
+        self.reap();
+    }
+}
+
+/// Whole answers in the inbox.
+struct Row {
+    count: u32,
+    end: usize,
+}
+
+/// The worker said what no worker says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Broken(&'static str);
+
+impl From<ring::OutOfBounds> for Broken {
+    fn from(_: ring::OutOfBounds) -> Broken {
+        Broken("an index of the ring that is out of bounds")
+    }
+}
+
+impl<O> Chunk<O> {
+    /// The frame that names the function, which is always the first.
+    const FUNCTION_BYTES: usize = 16;
+
+    /// A chunk for this function, without jobs yet.
+    pub(crate) fn new(owner: O, function: u32, first: u64, mut frames: Vec<u8>) -> Chunk<O> {
+        frames.clear();
+        let named = wire::put_frame(Kind::Function, 0, &mut frames, |payload| {
+            payload.extend_from_slice(&function.to_le_bytes());
+            Ok::<_, std::convert::Infallible>(())
+        });
+        let Ok(()) = named;
+        Chunk {
+            owner,
+            first,
+            count: 0,
+            attempts: 0,
+            frames,
+        }
+    }
+
+    /// Adds the next job, whose arguments `write` appends.
+    #[inline]
+    pub(crate) fn push<E>(
+        &mut self,
+        write: impl FnOnce(&mut Vec<u8>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let job = (self.first + u64::from(self.count)) as u32;
+        wire::put_frame(Kind::Job, job, &mut self.frames, write)?;
+        self.count += 1;
+        Ok(())
+    }
+
+    /// The chunk without its first `answered` jobs.
+    fn skip(mut self, answered: u32) -> Chunk<O> {
+        if answered > 0 {
+            let end = self.frame_end(answered);
+            self.frames.drain(Self::FUNCTION_BYTES..end);
+            self.first += u64::from(answered);
+            self.count -= answered;
+            self.attempts = 0;
+        }
+        self
+    }
+
+    /// Leaves the first `jobs` here and gives back the others, if there are any.
+    pub(crate) fn split_off(&mut self, jobs: u32) -> Option<Chunk<O>>
+    where
+        O: Clone,
+    {
+        if jobs == 0 || jobs >= self.count {
+            return None;
+        }
+        let end = self.frame_end(jobs);
+        let mut frames = self.frames[..Self::FUNCTION_BYTES].to_vec();
+        frames.extend_from_slice(&self.frames[end..]);
+        self.frames.truncate(end);
+        let (first, count) = (self.first + u64::from(jobs), self.count - jobs);
+        self.count = jobs;
+        Some(Chunk {
+            owner: self.owner.clone(),
+            first,
+            count,
+            attempts: 0,
+            frames,
+        })
+    }
+
+    /// Where the frame of the job with this place in the chunk starts.
+    fn frame_end(&self, jobs: u32) -> usize {
+        (0..jobs).fold(Self::FUNCTION_BYTES, |end, _| {
+            let header = self.frames[end..]
+                .first_chunk()
+                .copied()
+                .and_then(Header::decode);
+            end + header
+                .expect("frames that this process wrote are whole")
+                .frame_bytes()
+        })
+    }
+}
+
+/// The answers one by one: a value's bytes, or the report of a fault.
+pub(crate) fn each_answer(frames: &[u8]) -> impl Iterator<Item = Result<&[u8], FaultReport>> {
+    let mut rest = frames;
+    std::iter::from_fn(move || {
+        let header = Header::decode(*rest.first_chunk()?)?;
+        let payload = rest.get(Header::BYTES..Header::BYTES + header.length as usize)?;
+        rest = rest.get(header.frame_bytes()..)?;
+        Some(match header.kind {
+            Kind::Fault => Err(
+                postcard::from_bytes(payload).unwrap_or_else(|_| FaultReport {
+                    cause: Cause::Result("the worker sent a report that is none".into()),
+                    backtrace: Vec::new(),
+                    stderr: String::new(),
+                }),
+            ),
+            _ => Ok(payload),
+        })
+    })
+}

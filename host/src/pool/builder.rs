@@ -1,0 +1,269 @@
+//! How a pool is set up, and started.
+
+use super::driver::Rules;
+use super::keeper::Keeper;
+use super::shared::Shared;
+use super::{FunctionError, Pool};
+use crate::codec::{self, EncodeError};
+use crate::component::{Component, ComponentError, Options, Source};
+use crate::job::{Dir, Grants, Isolation, Limits};
+use crate::link::{Launch, StartError};
+use crate::types::Type;
+use crate::wire::{self, Start};
+use rustix::fd::OwnedFd;
+use rustix::fs::{MemfdFlags, SealFlags};
+use serde::Serialize;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+
+/// How many rounds a worker spins for its next job before it parks, where each worker has a processor to itself:
+/// about 50 µs, what it costs to be woken.
+const SPINS: u32 = 2000;
+/// And where it has not: somebody else needs the processor.
+const SPINS_CROWDED: u32 = 20;
+
+/// A pool to be set up; from [`Pool::builder`].
+#[derive(Debug)]
+#[must_use]
+pub struct Builder {
+    source: Option<Source>,
+    workers: Option<usize>,
+    limits: Limits,
+    isolation: Isolation,
+    grants: Grants,
+    initializer: Option<Initializer>,
+    max_jobs_per_worker: Option<u64>,
+    chunk: Option<u32>,
+    program: Option<PathBuf>,
+    cache: Option<PathBuf>,
+}
+
+/// A function's name, and its arguments, encoded as soon as the type is known.
+struct Initializer {
+    name: String,
+    encode: Box<dyn Fn(&Type) -> Result<Vec<u8>, EncodeError> + Send>,
+}
+
+impl std::fmt::Debug for Initializer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.name)
+    }
+}
+
+/// Why a pool could not be built.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BuildError {
+    /// [`Builder::component`] was not called.
+    #[error("a pool needs a component: name one with `.component(…)`")]
+    NoComponent,
+    /// The component could not be loaded.
+    #[error(transparent)]
+    Component(#[from] ComponentError),
+    /// The initializer is no function of the component.
+    #[error("the initializer cannot be called: {0}")]
+    Initializer(FunctionError),
+    /// The initializer's arguments do not fit.
+    #[error("the initializer's arguments do not fit: {0}")]
+    InitializerArguments(EncodeError),
+    /// No worker could be started.
+    #[error(transparent)]
+    Start(#[from] StartError),
+    /// The system refused a descriptor, memory or a thread.
+    #[error("the system refused what a pool needs: {0}")]
+    System(#[from] std::io::Error),
+}
+
+impl Default for Builder {
+    fn default() -> Self {
+        Builder {
+            source: None,
+            workers: None,
+            limits: Limits::default(),
+            isolation: Isolation::default(),
+            grants: Grants::default(),
+            initializer: None,
+            max_jobs_per_worker: None,
+            chunk: None,
+            program: None,
+            cache: None,
+        }
+    }
+}
+
+impl Builder {
+    /// The component that the workers serve: the path of a `.wasm` or `.wat` file, the name of an embedded example, or
+    /// the component's bytes. The only setting without a default.
+    pub fn component(mut self, source: impl Into<Source>) -> Self {
+        self.source = Some(source.into());
+        self
+    }
+
+    /// How many worker processes, at least 1. Default: the processors that this process may use, by its affinity and
+    /// its cgroup's quota, as [`std::thread::available_parallelism`] counts them.
+    pub fn workers(mut self, workers: usize) -> Self {
+        self.workers = Some(workers.max(1));
+        self
+    }
+
+    /// What each job may use.
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// How much of the guest is fresh for each job. Default: [`Isolation::InstancePerWorker`].
+    pub fn isolation(mut self, isolation: Isolation) -> Self {
+        self.isolation = isolation;
+        self
+    }
+
+    /// A function to call in each new instance before its first job, with a tuple of its arguments. If it fails, so do
+    /// the jobs of that instance, each saying why.
+    pub fn initializer(
+        mut self,
+        function: impl Into<String>,
+        arguments: impl Serialize + Send + 'static,
+    ) -> Self {
+        let encode = move |ty: &Type| {
+            let mut bytes = Vec::new();
+            codec::encode(&arguments, ty, &mut bytes).map(|()| bytes)
+        };
+        self.initializer = Some(Initializer {
+            name: function.into(),
+            encode: Box::new(encode),
+        });
+        self
+    }
+
+    /// How many jobs a worker process does before a new one takes its place, at least 1. Default: no limit.
+    pub fn max_jobs_per_worker(mut self, jobs: u64) -> Self {
+        self.max_jobs_per_worker = Some(jobs.max(1));
+        self
+    }
+
+    /// How many jobs travel together, at least 1. Default: as many as take 200 µs, by what the jobs are measured to cost.
+    pub fn chunk(mut self, jobs: u32) -> Self {
+        self.chunk = Some(jobs.max(1));
+        self
+    }
+
+    /// Gives the guest an environment variable. Default: it has none.
+    pub fn env(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.grants.env.push((name.into(), value.into()));
+        self
+    }
+
+    /// Gives the guest a directory. Default: it has none.
+    pub fn dir(mut self, dir: Dir) -> Self {
+        self.grants.dirs.push(dir);
+        self
+    }
+
+    /// The program to start as a worker, whose `main` begins with [`host::init()`](crate::init). Default: this same
+    /// executable.
+    pub fn worker_program(mut self, program: impl Into<PathBuf>) -> Self {
+        self.program = Some(program.into());
+        self
+    }
+
+    /// The folder for compiled components. Default: `$XDG_CACHE_HOME/host`, or `~/.cache/host`.
+    pub fn cache_dir(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.cache = Some(folder.into());
+        self
+    }
+
+    /// Loads the component, compiling it if it is not in the cache, starts the workers, and returns when the first of
+    /// them is ready.
+    ///
+    /// # Errors
+    /// [`BuildError`]. Nothing is left behind: no process, no thread, no descriptor.
+    pub fn build(self) -> Result<Pool, BuildError> {
+        let source = self.source.as_ref().ok_or(BuildError::NoComponent)?;
+        let options = Options {
+            program: self.program.clone(),
+            cache: self.cache.clone(),
+            fuel: self.limits.fuel.is_some(),
+            ..Options::default()
+        };
+        let Component {
+            description, code, ..
+        } = Component::load(source, &options)?;
+        let initializer = self.initializer.as_ref().map(|initializer| {
+            let index = description
+                .find(&initializer.name)
+                .map_err(|error| BuildError::Initializer(error.into()))?;
+            let params = description.functions[index]
+                .params
+                .iter()
+                .map(|param| param.ty.clone())
+                .collect();
+            let arguments = (initializer.encode)(&Type::Tuple(params))
+                .map_err(BuildError::InitializerArguments)?;
+            Ok::<_, BuildError>((index as u32, arguments))
+        });
+        let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        let workers = self.workers.unwrap_or(processors);
+        let mut served = description.clone();
+        // Workers have no use for the text.
+        served.wit = String::new();
+        let start = Start {
+            version: wire::VERSION,
+            spins: if workers <= processors {
+                SPINS
+            } else {
+                SPINS_CROWDED
+            },
+            description: served,
+            limits: self.limits.clone(),
+            grants: self.grants.clone(),
+            isolation: self.isolation,
+            initializer: initializer.transpose()?,
+        };
+        let rules = Rules {
+            timeout: self.limits.timeout,
+            max_jobs: self.max_jobs_per_worker,
+            retry: !self.grants.allow_effects(),
+        };
+        let launch = Launch {
+            program: self.program,
+            code,
+            start: sealed(&start)?,
+            // A result is made of what lies in the guest's memory, and the codec's form of it is about as long.
+            max_answer_bytes: self.limits.memory_bytes.saturating_mul(2),
+        };
+        let shared = Shared::new(description, launch, self.chunk, workers, rules)
+            .map_err(std::io::Error::from)?;
+        let shared = Arc::new(shared);
+        let (first, started) = crossbeam_channel::bounded(1);
+        let keeper = Keeper::new(shared.clone(), first);
+        let thread = std::thread::Builder::new()
+            .name("host-keeper".into())
+            .spawn(move || keeper.run())?;
+        let pool = Pool {
+            shared,
+            keeper: Mutex::new(Some(thread)),
+        };
+        match started.recv() {
+            Ok(result) => result?,
+            // The keeper tells before it ends, so this cannot be; a pool without one would be no pool.
+            Err(crossbeam_channel::RecvError) => {
+                return Err(std::io::Error::other("the keeper thread ended").into());
+            }
+        }
+        Ok(pool)
+    }
+}
+
+/// A memory with the encoded message, which nobody can change any more.
+fn sealed(start: &Start) -> Result<OwnedFd, std::io::Error> {
+    let bytes = postcard::to_stdvec(start).map_err(std::io::Error::other)?;
+    let memory = rustix::fs::memfd_create(
+        "host-start",
+        MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING,
+    )?;
+    rustix::io::retry_on_intr(|| rustix::io::pwrite(&memory, &bytes, 0))?;
+    let seals = SealFlags::SHRINK | SealFlags::GROW | SealFlags::WRITE | SealFlags::SEAL;
+    rustix::fs::fcntl_add_seals(&memory, seals)?;
+    Ok(memory)
+}

@@ -1,0 +1,580 @@
+//! The one owner of a pool's workers, behind one lock: it hands chunks to links, takes their answers home, and decides
+//! what becomes of the jobs of a worker that was lost.
+//!
+//! Whoever holds the lock may drive: the thread that waits for its own jobs, or the keeper. No code of the embedding
+//! program runs in here; who has to be told of something is noted, and told when the lock is free again.
+
+use super::task::{Run, Task, Waiter};
+use crate::job::{Cause, End, Fault};
+use crate::link::{Answers, Broken, Chunk, Link, Lost, StartError};
+use rustix::event::epoll;
+use rustix::fd::{AsFd, OwnedFd};
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// How long after a job's own time limit the worker is killed. The engine stops a guest within its tick of 2 ms; only a
+/// guest that sleeps in a host call, or a worker that no longer works, is left to this.
+const GRACE: Duration = Duration::from_millis(15);
+/// How long a worker may take to be ready, unless the initializer has a time limit of its own.
+pub(super) const START_TIME: Duration = Duration::from_secs(10);
+/// A job is started in at most so many workers.
+const ATTEMPTS: u32 = 2;
+
+pub(super) type Jobs = Chunk<Arc<Task>>;
+type WorkerLink = Link<Arc<Task>>;
+
+/// A place for one worker.
+#[derive(Default)]
+pub(super) struct Seat {
+    pub(super) link: Option<WorkerLink>,
+    pub(super) ready: bool,
+    /// When the process was started, or, with jobs in flight, when the front job's turn came.
+    since: Option<Instant>,
+    /// Why we killed it ourselves.
+    killed_for: Option<Cause>,
+    /// Jobs answered in this place, over all its workers.
+    pub(super) jobs: u64,
+    /// Tells this worker from those that sat here before.
+    generation: u64,
+}
+
+/// Whether the pool takes tasks, and what becomes of those it has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum State {
+    Open,
+    /// Takes no more tasks, but finishes those it has.
+    Closed,
+    Terminated,
+    /// No worker can be started, for this reason.
+    Broken(String),
+}
+
+/// Who waits for bells on behalf of all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Leader {
+    Nobody,
+    Keeper,
+    Caller,
+}
+
+/// Counts of what happened since the pool was built.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Counts {
+    pub(super) done: u64,
+    pub(super) started: u64,
+    pub(super) lost: u64,
+    pub(super) retried: u64,
+}
+
+/// What the driver decides by, fixed when the pool is built.
+pub(super) struct Rules {
+    pub(super) timeout: Option<Duration>,
+    pub(super) max_jobs: Option<u64>,
+    /// Whether running a job twice can do no harm.
+    pub(super) retry: bool,
+}
+
+pub(super) struct Driver {
+    pub(super) seats: Vec<Seat>,
+    /// How many of the seats should be taken; those behind are to be left.
+    pub(super) target: usize,
+    queue: VecDeque<Jobs>,
+    pub(super) state: State,
+    pub(super) leader: Leader,
+    /// Whether the leader sleeps, so that whoever changes something has to nudge it.
+    pub(super) asleep: bool,
+    /// Threads that wait while another one leads, any of which can take over.
+    pub(super) followers: Vec<std::thread::Thread>,
+    /// Tasks that are not dropped yet.
+    pub(super) tasks: u64,
+    pub(super) counts: Counts,
+    pub(super) notes: Vec<Waiter>,
+    /// When workers were lost that we did not mean to lose.
+    pub(super) losses: VecDeque<Instant>,
+    /// Something is left for the keeper to do.
+    pub(super) keeper_wanted: bool,
+    checked: Instant,
+    rules: Rules,
+    /// Readable when a worker rings. Hung-up workers show as well.
+    bells: Arc<OwnedFd>,
+    /// Readable when a starting worker greets, or any worker hangs up.
+    ends: Arc<OwnedFd>,
+}
+
+impl Driver {
+    pub(super) fn new(
+        workers: usize,
+        rules: Rules,
+        bells: Arc<OwnedFd>,
+        ends: Arc<OwnedFd>,
+    ) -> Driver {
+        Driver {
+            seats: std::iter::repeat_with(Seat::default)
+                .take(workers)
+                .collect(),
+            target: workers,
+            queue: VecDeque::new(),
+            state: State::Open,
+            leader: Leader::Nobody,
+            asleep: false,
+            followers: Vec::new(),
+            tasks: 0,
+            counts: Counts::default(),
+            notes: Vec::new(),
+            losses: VecDeque::new(),
+            keeper_wanted: false,
+            checked: Instant::now(),
+            rules,
+            bells,
+            ends,
+        }
+    }
+
+    /// Takes jobs to be done. They get an outcome whatever the pool's state.
+    pub(super) fn submit(&mut self, chunk: Jobs) {
+        match &self.state {
+            State::Open | State::Closed => self.queue.push_back(chunk),
+            State::Terminated => self.fail(&chunk, Cause::Cancelled, 0, None),
+            State::Broken(reason) => self.fail(&chunk, Cause::NoWorker(reason.clone()), 0, None),
+        }
+    }
+
+    /// Collects what was answered, gives out what is queued, and ends what took too long. Does not wait.
+    pub(super) fn pump(&mut self) {
+        for seat in 0..self.seats.len() {
+            self.collect(seat);
+        }
+        if self.rules.timeout.is_some() && self.checked.elapsed() > Duration::from_millis(1) {
+            self.checked = Instant::now();
+            self.end_overdue();
+        }
+        self.dispatch();
+    }
+
+    fn collect(&mut self, index: usize) {
+        let seat = &mut self.seats[index];
+        let Some(link) = seat
+            .link
+            .as_mut()
+            .filter(|link| seat.ready && link.chunks() > 0)
+        else {
+            return;
+        };
+        let pid = link.pid();
+        let mut jobs = 0;
+        let mut owner = None;
+        let notes = &mut self.notes;
+        let collected = link.collect(|task, answers: Answers| {
+            jobs += u64::from(answers.count);
+            if owner.is_none() {
+                owner = Some(task.clone());
+            }
+            notes.extend(task.deliver(Run::Answers {
+                answers,
+                worker: index,
+                pid,
+            }));
+        });
+        if let Some(task) = owner {
+            let now = Instant::now();
+            if let Some(since) = seat.since.replace(now) {
+                task.learn(jobs, now - since);
+            }
+            seat.jobs += jobs;
+            self.counts.done += jobs;
+        }
+        match collected.and_then(|_| link.flush()) {
+            Ok(()) => {}
+            Err(broken) => return self.lose(index, Some(broken)),
+        }
+        if self.is_spent(index) {
+            self.vacate(index);
+        }
+    }
+
+    /// Gives queued chunks to the workers with the fewest, the first ones first, as they are the likeliest to be awake.
+    fn dispatch(&mut self) {
+        while let Some(chunk) = self.queue.front() {
+            if chunk.owner.is_cancelled() {
+                let Some(chunk) = self.queue.pop_front() else {
+                    return;
+                };
+                self.fail(&chunk, Cause::Cancelled, 0, None);
+                continue;
+            }
+            let depth = chunk.owner.depth();
+            let free = |(index, seat): (usize, &Seat)| {
+                let link = seat
+                    .link
+                    .as_ref()
+                    .filter(|_| seat.ready && index < self.target && seat.killed_for.is_none())?;
+                let left = self.rules.max_jobs.is_none_or(|max| link.asked() < max);
+                (link.chunks() < depth && left).then_some((link.chunks(), index))
+            };
+            let Some((_, index)) = self.seats.iter().enumerate().filter_map(free).min() else {
+                return;
+            };
+            let Some(chunk) = self.queue.pop_front() else {
+                return;
+            };
+            self.feed(index, chunk);
+        }
+    }
+
+    fn feed(&mut self, index: usize, mut chunk: Jobs) {
+        let seat = &mut self.seats[index];
+        let Some(link) = &mut seat.link else {
+            return self.queue.push_front(chunk);
+        };
+        if let Some(max) = self.rules.max_jobs {
+            let left = max.saturating_sub(link.asked()).min(u64::from(u32::MAX)) as u32;
+            if let Some(rest) = chunk.split_off(left) {
+                self.queue.push_front(rest);
+            }
+        }
+        if link.chunks() == 0 {
+            seat.since = Some(Instant::now());
+        }
+        if let Err(broken) = link.feed(chunk) {
+            self.lose(index, Some(broken));
+        }
+    }
+
+    /// Whether the worker has done all that it may, or is one too many.
+    fn is_spent(&self, index: usize) -> bool {
+        let Some(link) = &self.seats[index].link else {
+            return false;
+        };
+        link.chunks() == 0
+            && (index >= self.target || self.rules.max_jobs.is_some_and(|max| link.asked() >= max))
+    }
+
+    /// Makes room for so many workers. The keeper starts those that are missing.
+    pub(super) fn resize(&mut self, workers: usize) {
+        self.target = workers;
+        if self.seats.len() < workers {
+            self.seats.resize_with(workers, Seat::default);
+        }
+        self.vacate_spent();
+        self.keeper_wanted = true;
+    }
+
+    /// Ends workers that are one too many and have nothing to do.
+    pub(super) fn vacate_spent(&mut self) {
+        for index in 0..self.seats.len() {
+            if self.is_spent(index) {
+                self.vacate(index);
+            }
+        }
+    }
+
+    /// Ends a worker that has nothing to do.
+    fn vacate(&mut self, index: usize) {
+        if let Some(link) = self.seats[index].link.take() {
+            self.unwatch(&link);
+            self.seats[index].ready = false;
+            self.keeper_wanted = true;
+        }
+    }
+
+    /// Puts a process that was just started into its seat.
+    pub(super) fn install(&mut self, index: usize, link: WorkerLink) {
+        self.counts.started += 1;
+        let Some(seat) = self.seats.get_mut(index) else {
+            return;
+        };
+        let (jobs, generation) = (seat.jobs, self.counts.started & u64::from(u32::MAX));
+        // Should watching fail for want of memory, the start's time limit ends the worker.
+        let _ = epoll::add(
+            &*self.ends,
+            link.control(),
+            watched(index, generation),
+            epoll::EventFlags::IN,
+        );
+        *seat = Seat {
+            link: Some(link),
+            since: Some(Instant::now()),
+            jobs,
+            generation,
+            ..Seat::default()
+        };
+    }
+
+    /// Looks whether the starting worker in this seat is ready. Its failure gives the seat back.
+    pub(super) fn greet(&mut self, index: usize) -> Result<(), StartError> {
+        let seat = &mut self.seats[index];
+        let Some(link) = seat.link.as_mut().filter(|_| !seat.ready) else {
+            return Ok(());
+        };
+        let failed = match link.greet() {
+            Ok(true) => {
+                seat.ready = true;
+                let data = watched(index, seat.generation);
+                let _ = epoll::modify(
+                    &*self.ends,
+                    link.control(),
+                    data,
+                    epoll::EventFlags::empty(),
+                );
+                let _ = epoll::add(&*self.bells, link.control(), data, epoll::EventFlags::IN);
+                return Ok(());
+            }
+            Ok(false) if seat.since.is_none_or(|since| since.elapsed() < START_TIME) => {
+                return Ok(());
+            }
+            Ok(false) => link.silent(START_TIME),
+            Err(error) => error,
+        };
+        self.vacate(index);
+        Err(failed)
+    }
+
+    /// Takes back the jobs of a worker that hung up, spoke nonsense or was killed, and decides on each.
+    pub(super) fn lose(&mut self, index: usize, broken: Option<Broken>) {
+        let seat = &mut self.seats[index];
+        seat.ready = false;
+        let Some(link) = seat.link.take() else { return };
+        let killed_for = seat.killed_for.take();
+        self.unwatch(&link);
+        let pid = link.pid();
+        let Lost {
+            end,
+            running,
+            waiting,
+        } = link.lose(broken);
+        self.counts.lost += 1;
+        self.keeper_wanted = true;
+        if killed_for.is_none() {
+            self.losses.push_back(Instant::now());
+        }
+        for chunk in waiting.into_iter().rev() {
+            self.requeue(chunk);
+        }
+        let Some((mut chunk, stderr)) = running else {
+            return;
+        };
+        let attempt = chunk.attempts + 1;
+        let again = killed_for.is_none() && self.rules.retry && end != End::Killed(SIGSYS);
+        if again && attempt < ATTEMPTS && !matches!(end, End::Nonsense(_)) {
+            chunk.attempts = attempt;
+            self.counts.retried += 1;
+            return self.requeue(chunk);
+        }
+        let cause = match killed_for {
+            Some(cause) => cause,
+            None if attempt >= ATTEMPTS => Cause::Poisoned(end),
+            None => Cause::WorkerLost(end),
+        };
+        let fault = Fault {
+            job: chunk.first,
+            attempt,
+            pid: Some(pid),
+            cause,
+            backtrace: Vec::new(),
+            stderr,
+        };
+        self.notes.extend(chunk.owner.deliver(Run::Fault {
+            fault,
+            worker: index,
+        }));
+        self.counts.done += 1;
+    }
+
+    fn requeue(&mut self, chunk: Jobs) {
+        match &self.state {
+            State::Open | State::Closed => self.queue.push_front(chunk),
+            State::Terminated => self.fail(&chunk, Cause::Cancelled, 0, None),
+            State::Broken(reason) => self.fail(&chunk, Cause::NoWorker(reason.clone()), 0, None),
+        }
+    }
+
+    /// Gives every job of a chunk the same end.
+    fn fail(&mut self, chunk: &Jobs, cause: Cause, attempt: u32, pid: Option<u32>) {
+        for job in chunk.first..chunk.first + u64::from(chunk.count) {
+            let fault = Fault {
+                job,
+                attempt,
+                pid,
+                cause: cause.clone(),
+                backtrace: Vec::new(),
+                stderr: String::new(),
+            };
+            self.notes
+                .extend(chunk.owner.deliver(Run::Fault { fault, worker: 0 }));
+            self.counts.done += 1;
+        }
+    }
+
+    /// Kills workers whose job runs longer than it may, although the engine should have ended it.
+    fn end_overdue(&mut self) {
+        let Some(limit) = self.rules.timeout else {
+            return;
+        };
+        for index in 0..self.seats.len() {
+            let seat = &mut self.seats[index];
+            let Some(link) = seat
+                .link
+                .as_mut()
+                .filter(|_| seat.ready && seat.killed_for.is_none())
+            else {
+                continue;
+            };
+            if link
+                .running_for()
+                .is_some_and(|running| running > limit + GRACE)
+            {
+                seat.killed_for = Some(Cause::Timeout(limit));
+                link.kill();
+            }
+        }
+    }
+
+    /// When somebody has to look at the deadlines again.
+    pub(super) fn next_check(&mut self) -> Option<Duration> {
+        let limit = self.rules.timeout? + GRACE;
+        let links = self.seats.iter_mut().filter_map(|seat| seat.link.as_mut());
+        let left = links
+            .filter(|link| link.chunks() > 0)
+            .map(|link| limit.saturating_sub(link.running_for().unwrap_or_default()));
+        left.min().map(|left| left + Duration::from_millis(1))
+    }
+
+    /// Ends the running job of a cancelled task, the only way there is: with its worker.
+    pub(super) fn cancel(&mut self, task: &Arc<Task>) {
+        task.cancel();
+        for seat in &mut self.seats {
+            let Some(link) = seat.link.as_ref().filter(|_| seat.ready) else {
+                continue;
+            };
+            if link
+                .running()
+                .is_some_and(|(chunk, _)| Arc::ptr_eq(&chunk.owner, task))
+            {
+                seat.killed_for = Some(Cause::Cancelled);
+                link.kill();
+            }
+        }
+        let (gone, kept): (VecDeque<Jobs>, _) = std::mem::take(&mut self.queue)
+            .into_iter()
+            .partition(|chunk| Arc::ptr_eq(&chunk.owner, task));
+        self.queue = kept;
+        gone.iter()
+            .for_each(|chunk| self.fail(chunk, Cause::Cancelled, 0, None));
+    }
+
+    /// Ends everything at once. Every job has an outcome after this.
+    pub(super) fn terminate(&mut self, state: State) {
+        self.state = state;
+        let cause = match &self.state {
+            State::Broken(reason) => Cause::NoWorker(reason.clone()),
+            _ => Cause::Cancelled,
+        };
+        for chunk in std::mem::take(&mut self.queue) {
+            self.fail(&chunk, cause.clone(), 0, None);
+        }
+        // All are killed before the first is waited for.
+        for seat in &mut self.seats {
+            seat.killed_for = Some(cause.clone());
+            seat.link.iter().for_each(Link::kill);
+        }
+        for index in 0..self.seats.len() {
+            self.lose(index, None);
+        }
+    }
+
+    /// Whether there are jobs that nobody may be waiting for, or that somebody has to watch the clock of.
+    pub(super) fn is_unattended(&self) -> bool {
+        let timed = self.rules.timeout.is_some();
+        self.queue.iter().any(|chunk| chunk.owner.unattended)
+            || self
+                .links()
+                .filter_map(Link::running)
+                .any(|(chunk, _)| timed || chunk.owner.unattended)
+    }
+
+    /// How many jobs wait in the queue.
+    pub(super) fn queued(&self) -> u64 {
+        self.queue.iter().map(|chunk| u64::from(chunk.count)).sum()
+    }
+
+    /// How many workers have something to do.
+    pub(super) fn busy_workers(&self) -> usize {
+        self.links().filter(|link| link.chunks() > 0).count()
+    }
+
+    fn links(&self) -> impl Iterator<Item = &WorkerLink> {
+        self.seats.iter().filter_map(|seat| seat.link.as_ref())
+    }
+
+    /// Whether a busy worker has answered something. Says yes to nonsense too, so that it is collected and punished.
+    pub(super) fn has_answers(&mut self) -> bool {
+        let links = self.seats.iter_mut().filter_map(|seat| seat.link.as_mut());
+        links
+            .filter(|link| link.chunks() > 0)
+            .any(|link| link.has_answers().unwrap_or(true))
+    }
+
+    /// Asks all busy workers to ring when they are through with what is at their front.
+    pub(super) fn sleep(&mut self) {
+        let links = self.seats.iter_mut().filter_map(|seat| seat.link.as_mut());
+        links.filter(|link| link.chunks() > 0).for_each(Link::sleep);
+        self.asleep = true;
+    }
+
+    /// Lets a sleeping leader sleep on, now that jobs were added; `false` if it has to be woken instead.
+    pub(super) fn resleep(&mut self) -> bool {
+        self.sleep();
+        self.rules.timeout.is_none() && !self.has_answers()
+    }
+
+    /// Asks them not to.
+    pub(super) fn wake(&mut self) {
+        self.asleep = false;
+        let links = self.seats.iter_mut().filter_map(|seat| seat.link.as_mut());
+        links.filter(|link| link.chunks() > 0).for_each(Link::wake);
+    }
+
+    /// Takes note of what [`epoll`] said of a worker: it rang, it greets, or it hung up.
+    pub(super) fn heed(&mut self, event: epoll::Event) {
+        let (index, generation) = (event.data.u64() as u32 as usize, event.data.u64() >> 32);
+        let Some(seat) = self
+            .seats
+            .get(index)
+            .filter(|seat| seat.generation == generation)
+        else {
+            return;
+        };
+        let Some(link) = seat.link.as_ref().filter(|_| seat.ready) else {
+            return;
+        };
+        link.take_bells();
+        let flags = event.flags;
+        if flags.intersects(epoll::EventFlags::HUP | epoll::EventFlags::ERR) {
+            // What it answered before it went still counts.
+            self.collect(index);
+            self.lose(index, None);
+        }
+    }
+
+    /// Whether chunks of several jobs are under way, of which the first may be answered long before the last.
+    pub(super) fn may_have_early_answers(&self) -> bool {
+        self.links()
+            .filter_map(Link::running)
+            .any(|(chunk, answered)| chunk.count - answered > 1)
+    }
+
+    fn unwatch(&self, link: &WorkerLink) {
+        // A descriptor that is in neither set any more is just as well.
+        let _ = epoll::delete(&*self.bells, link.control().as_fd());
+        let _ = epoll::delete(&*self.ends, link.control().as_fd());
+    }
+}
+
+/// What epoll is to say of this worker.
+fn watched(index: usize, generation: u64) -> epoll::EventData {
+    epoll::EventData::new_u64(generation << 32 | index as u64)
+}
+
+/// The signal of a system call that a worker must not make: a policy violation, which a second try would only repeat.
+const SIGSYS: i32 = 31;

@@ -1,0 +1,228 @@
+//! A function of the component as Rust calls it: looked up and checked once, then used for any number of jobs.
+
+use super::handle::Handle;
+use super::shared::{Shared, Signature};
+use super::stream::{Imap, Order, Stream};
+use super::{Error, FunctionError};
+use crate::codec;
+use crate::link::Chunk;
+use crate::types::{Function, Type};
+use crate::value::Value;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use std::any::type_name;
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+/// How the Rust value of a job stands for a function's parameters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Shape {
+    /// It is the one parameter.
+    Single,
+    /// It holds all of them, as a tuple or a list.
+    List,
+}
+
+/// A function of the pool's component, from [`Pool::func`](super::Pool::func).
+///
+/// `P` is what one job takes: a tuple of all arguments, or, for a function of one parameter, just that. `R` is what it
+/// returns. Both have been checked against the WIT type.
+#[derive(Debug)]
+pub struct Func<'p, P, R> {
+    call: Call<'p>,
+    types: PhantomData<fn(P) -> R>,
+}
+
+/// A function and the way its arguments are given.
+#[derive(Clone, Copy)]
+pub(super) struct Call<'p> {
+    pub(super) shared: &'p Arc<Shared>,
+    pub(super) function: usize,
+    pub(super) shape: Shape,
+}
+
+impl std::fmt::Debug for Call<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}", self.function())
+    }
+}
+
+impl<'p, P: Serialize, R: DeserializeOwned + Send + 'static> Func<'p, P, R> {
+    /// The function's WIT type.
+    pub fn function(&self) -> &'p Function {
+        self.call.function()
+    }
+
+    /// Runs one job and waits for it.
+    ///
+    /// # Errors
+    /// [`Error::Job`] with the fault, [`Error::Item`] if the arguments do not fit, [`Error::Closed`].
+    pub fn apply(&self, arguments: P) -> Result<R, Error> {
+        self.call.one(&arguments)
+    }
+
+    /// Runs a job for each item and gathers the results in the order of the items.
+    ///
+    /// # Errors
+    /// The first error in that order, as for [`Func::apply`]. The items behind it are still done, so use
+    /// [`Func::imap`] to have the other results.
+    pub fn map(&self, items: impl IntoIterator<Item = P>) -> Result<Vec<R>, Error> {
+        self.call.all(items)
+    }
+
+    /// Runs a job for each item, taken only as results are asked for, and yields the results in the order of the items.
+    ///
+    /// The iterator is ahead of what it has yielded by at most [`Pool::look_ahead`](super::Pool::look_ahead) items, so
+    /// that an endless one can be mapped.
+    pub fn imap<I: IntoIterator<Item = P>>(&self, items: I) -> Imap<'p, I::IntoIter, R> {
+        Imap::new(Stream::new(self.call, items.into_iter(), Order::Input))
+    }
+
+    /// As [`Func::imap`], but yields each result as soon as it is there.
+    pub fn imap_unordered<I: IntoIterator<Item = P>>(&self, items: I) -> Imap<'p, I::IntoIter, R> {
+        Imap::new(Stream::new(self.call, items.into_iter(), Order::Completion))
+    }
+
+    /// Starts one job and returns at once.
+    ///
+    /// # Errors
+    /// [`Error::Item`] if the arguments do not fit, [`Error::Closed`]. Everything else is told by the handle.
+    pub fn submit(&self, arguments: P) -> Result<Handle<R>, Error> {
+        self.call.submit(&arguments)
+    }
+
+    /// Starts a job for each item and returns as soon as all are queued.
+    ///
+    /// # Errors
+    /// As for [`Func::submit`]. All items are encoded before the first job starts.
+    pub fn map_async(&self, items: impl IntoIterator<Item = P>) -> Result<Handle<Vec<R>>, Error> {
+        self.call.submit_all(items)
+    }
+}
+
+impl<'p, P, R> Func<'p, P, R>
+where
+    P: Serialize + Deserialize<'static>,
+    R: DeserializeOwned,
+{
+    pub(super) fn new(shared: &'p Arc<Shared>, name: &str) -> Result<Self, FunctionError> {
+        let function = shared.find(name)?;
+        let signature = &shared.signatures[function];
+        let single = (shared.description.functions[function].params.len() == 1)
+            .then(|| &shared.description.functions[function].params[0].ty);
+        let is_value = typeid::of::<P>() == std::any::TypeId::of::<Value>();
+        let shape = if !is_value && codec::accepts::<P>(&signature.arguments) {
+            Shape::List
+        } else if single.is_some_and(codec::accepts::<P>) {
+            Shape::Single
+        } else {
+            return Err(mismatch(
+                shared,
+                function,
+                format!("takes `{}`", type_name::<P>()),
+            ));
+        };
+        let call = Call {
+            shared,
+            function,
+            shape,
+        };
+        call.check_result::<R>()?;
+        Ok(Func {
+            call,
+            types: PhantomData,
+        })
+    }
+}
+
+impl<'p> Call<'p> {
+    /// The function of this name, whose jobs are given in this shape and return an `R`.
+    pub(super) fn new<R: DeserializeOwned>(
+        shared: &'p Arc<Shared>,
+        name: &str,
+        shape: Shape,
+    ) -> Result<Call<'p>, FunctionError> {
+        let function = shared.find(name)?;
+        let params = shared.description.functions[function].params.len();
+        if shape == Shape::Single && params != 1 {
+            let function = shared.description.functions[function].clone();
+            return Err(FunctionError::Parameters {
+                function: Box::new(function),
+                params,
+            });
+        }
+        let call = Call {
+            shared,
+            function,
+            shape,
+        };
+        call.check_result::<R>()?;
+        Ok(call)
+    }
+
+    fn check_result<R: DeserializeOwned>(&self) -> Result<(), FunctionError> {
+        if codec::gives::<R>(self.result()) {
+            return Ok(());
+        }
+        Err(mismatch(
+            self.shared,
+            self.function,
+            format!("returns `{}`", type_name::<R>()),
+        ))
+    }
+
+    pub(super) fn function(&self) -> &'p Function {
+        &self.shared.description.functions[self.function]
+    }
+
+    fn signature(&self) -> &'p Signature {
+        &self.shared.signatures[self.function]
+    }
+
+    /// The type of what one job is given.
+    pub(super) fn given(&self) -> &'p Type {
+        match (self.shape, &self.signature().arguments) {
+            (Shape::Single, Type::Tuple(params)) => &params[0],
+            (_, arguments) => arguments,
+        }
+    }
+
+    pub(super) fn result(&self) -> &'p Type {
+        &self.signature().result
+    }
+
+    /// Adds a job with these arguments to a chunk.
+    pub(super) fn push<P: Serialize + ?Sized, O>(
+        &self,
+        arguments: &P,
+        chunk: &mut Chunk<O>,
+    ) -> Result<(), Error> {
+        let job = chunk.first + u64::from(chunk.count);
+        chunk
+            .push(|payload| codec::encode(arguments, self.given(), payload))
+            .map_err(|error| Error::Item { job, error })
+    }
+
+    pub(super) fn one<P: Serialize, R: DeserializeOwned>(self, arguments: &P) -> Result<R, Error> {
+        let mut stream = Stream::new(self, std::iter::once(arguments), Order::Input);
+        match stream.next::<R>() {
+            Some(report) => Ok(report?.outcome?),
+            None => Err(Error::Closed),
+        }
+    }
+
+    pub(super) fn all<P: Serialize, R: DeserializeOwned>(
+        self,
+        items: impl IntoIterator<Item = P>,
+    ) -> Result<Vec<R>, Error> {
+        Stream::new(self, items.into_iter(), Order::Everything).gather()
+    }
+}
+
+fn mismatch(shared: &Shared, function: usize, rust: String) -> FunctionError {
+    let function = shared.description.functions[function].clone();
+    FunctionError::Mismatch {
+        function: Box::new(function),
+        rust,
+    }
+}

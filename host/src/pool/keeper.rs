@@ -1,0 +1,232 @@
+//! The pool's own thread: it starts workers, notices when they die, replaces them, and drives when no caller does.
+//!
+//! All workers are started from this one thread, because the kernel's parent-death signal is sent when the thread that
+//! started a process ends, not when the process does. The keeper runs no code of the embedding program.
+
+use super::driver::{Driver, Leader, START_TIME, State};
+use super::shared::{Shared, drain};
+use crate::link::{Link, StartError};
+use rustix::event::{PollFd, PollFlags, Timespec, epoll, poll};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// Deaths that nobody ordered, more than this many or twice the workers within [`WINDOW`], make the keeper wait before
+/// it starts the next one. *Source*: the restart intensity of Erlang's supervisors.
+const LOSSES: usize = 5;
+const WINDOW: Duration = Duration::from_secs(10);
+/// The first wait, doubled with each further loss or failure up to the last.
+const FIRST_WAIT: Duration = Duration::from_millis(10);
+const LAST_WAIT: Duration = Duration::from_secs(5);
+/// How many starts may fail in a row, with no worker alive, before the pool is given up.
+const FAILED_STARTS: u32 = 3;
+
+pub(super) struct Keeper {
+    shared: Arc<Shared>,
+    /// Starts that failed in a row.
+    failures: u32,
+    not_before: Option<Instant>,
+    /// Told once of how the first start went.
+    first: Option<crossbeam_channel::Sender<Result<(), StartError>>>,
+}
+
+impl Keeper {
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        first: crossbeam_channel::Sender<Result<(), StartError>>,
+    ) -> Keeper {
+        Keeper {
+            shared,
+            failures: 0,
+            not_before: None,
+            first: Some(first),
+        }
+    }
+
+    /// Keeps the pool until it is terminated, or closed with nothing left to do.
+    pub(super) fn run(mut self) {
+        let shared = self.shared.clone();
+        loop {
+            self.fill_seats();
+            let mut driver = shared.driver();
+            if driver.state == State::Terminated {
+                return;
+            }
+            self.greet(&mut driver);
+            driver.pump();
+            driver.vacate_spent();
+            let leads = driver.leader == Leader::Nobody && driver.is_unattended();
+            if leads {
+                driver.sleep();
+                if driver.has_answers() {
+                    driver.wake();
+                    continue;
+                }
+                driver.leader = Leader::Keeper;
+            }
+            let patience = self.patience(&mut driver, leads);
+            drop(driver);
+            self.sleep(leads, patience);
+        }
+    }
+
+    /// Sleeps until something is to be done; takes note of what it was.
+    fn sleep(&mut self, leads: bool, patience: Option<Duration>) {
+        let shared = self.shared.clone();
+        let timeout = patience.map(|patience| Timespec {
+            tv_sec: patience.as_secs().min(i64::MAX as u64) as i64,
+            tv_nsec: patience.subsec_nanos().into(),
+        });
+        let mut sources = vec![
+            PollFd::new(&shared.keeper_bell, PollFlags::IN),
+            PollFd::new(&*shared.ends, PollFlags::IN),
+            PollFd::new(&*shared.bells, PollFlags::IN),
+        ];
+        sources.truncate(if leads { 3 } else { 2 });
+        // An interrupted wait is one without events.
+        let _ = poll(&mut sources, timeout.as_ref());
+        let mut driver = shared.driver();
+        drain(&shared.keeper_bell);
+        let mut events = Vec::with_capacity(64);
+        let now = Timespec {
+            tv_sec: 0,
+            tv_nsec: 0,
+        };
+        let _ = epoll::wait(
+            &*shared.ends,
+            rustix::buffer::spare_capacity(&mut events),
+            Some(&now),
+        );
+        for event in events {
+            driver.heed(event);
+        }
+        // A caller may have taken over the lead, and the waking, in the meantime.
+        if leads && driver.leader == Leader::Keeper {
+            driver.leader = Leader::Nobody;
+            driver.wake();
+            for event in shared.bells_within(Some(Duration::ZERO)) {
+                shared.heed(&mut driver, event);
+            }
+        }
+    }
+
+    fn patience(&self, driver: &mut Driver, leads: bool) -> Option<Duration> {
+        let starting = driver
+            .seats
+            .iter()
+            .any(|seat| seat.link.is_some() && !seat.ready);
+        let vacant = !vacancies(driver).is_empty();
+        let waits = [
+            starting.then_some(START_TIME / 10),
+            vacant.then(|| {
+                self.not_before.map_or(Duration::ZERO, |time| {
+                    time.saturating_duration_since(Instant::now())
+                })
+            }),
+            if leads { driver.next_check() } else { None },
+            (leads && driver.may_have_early_answers()).then_some(Duration::from_millis(2)),
+        ];
+        waits.into_iter().flatten().min()
+    }
+
+    /// Starts a process for each empty seat, unless too many died lately.
+    fn fill_seats(&mut self) {
+        let shared = self.shared.clone();
+        let mut driver = shared.driver();
+        let empty = vacancies(&driver);
+        if empty.is_empty() {
+            return;
+        }
+        self.wait_after_losses(&mut driver);
+        drop(driver);
+        if self.not_before.is_some_and(|time| Instant::now() < time) {
+            return;
+        }
+        for index in empty {
+            match Link::start(&self.shared.launch, index as u32) {
+                Ok(link) => {
+                    let mut driver = shared.driver();
+                    if driver.state == State::Terminated {
+                        return;
+                    }
+                    driver.install(index, link);
+                }
+                Err(error) => {
+                    let mut driver = shared.driver();
+                    return self.failed(&mut driver, error);
+                }
+            }
+        }
+    }
+
+    fn wait_after_losses(&mut self, driver: &mut Driver) {
+        while driver
+            .losses
+            .front()
+            .is_some_and(|loss| loss.elapsed() > WINDOW)
+        {
+            driver.losses.pop_front();
+        }
+        let allowed = LOSSES.max(2 * driver.target);
+        if self.failures == 0 && self.not_before.is_none_or(|time| time < Instant::now()) {
+            self.not_before = match driver.losses.len().checked_sub(allowed) {
+                Some(over @ 1..) => {
+                    let last = driver.losses.back().copied().unwrap_or_else(Instant::now);
+                    Some(last + wait(over as u32))
+                }
+                _ => None,
+            };
+        }
+    }
+
+    /// Looks which of the starting workers are ready.
+    fn greet(&mut self, driver: &mut Driver) {
+        for index in 0..driver.seats.len() {
+            let starting = driver.seats[index].link.is_some() && !driver.seats[index].ready;
+            match driver.greet(index) {
+                Err(error) => self.failed(driver, error),
+                Ok(()) if starting && driver.seats[index].ready => {
+                    self.failures = 0;
+                    self.not_before = None;
+                    if let Some(first) = self.first.take() {
+                        // The builder may have given up waiting.
+                        let _ = first.send(Ok(()));
+                    }
+                    if driver.asleep {
+                        self.shared.nudge();
+                    }
+                }
+                Ok(()) => {}
+            }
+        }
+    }
+
+    /// Waits longer after each failure; gives the pool up when no worker is left and none can be started.
+    fn failed(&mut self, driver: &mut Driver, error: StartError) {
+        self.failures += 1;
+        self.not_before = Some(Instant::now() + wait(self.failures));
+        let alive = driver.seats.iter().any(|seat| seat.link.is_some());
+        if let Some(first) = self.first.take_if(|_| !alive) {
+            driver.terminate(State::Broken(error.to_string()));
+            let _ = first.send(Err(error));
+        } else if !alive && self.failures >= FAILED_STARTS {
+            driver.terminate(State::Broken(error.to_string()));
+        }
+    }
+}
+
+/// The seats that a worker should be started for.
+fn vacancies(driver: &Driver) -> Vec<usize> {
+    if matches!(driver.state, State::Terminated | State::Broken(_)) {
+        return Vec::new();
+    }
+    (0..driver.target.min(driver.seats.len()))
+        .filter(|&index| driver.seats[index].link.is_none())
+        .collect()
+}
+
+/// The wait after so many failures.
+fn wait(failures: u32) -> Duration {
+    FIRST_WAIT
+        .saturating_mul(1 << (failures - 1).min(9))
+        .min(LAST_WAIT)
+}

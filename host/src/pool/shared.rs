@@ -1,0 +1,432 @@
+//! What the threads of a pool share: its workers behind a lock, and the rules by which threads wait.
+//!
+//! **Driving.** The thread that waits for its jobs pumps the driver itself, so a job crosses no thread on its way. One
+//! waiting thread at a time *leads*: it spins a little where a processor is free for it, then sleeps until a worker
+//! rings. The others *follow*: they sleep until the leader delivers their outcomes, or hands them the lead as it
+//! leaves. When jobs are under way and no caller leads, the keeper does. Whoever changes something while the leader
+//! sleeps nudges it.
+
+use super::driver::{Driver, Jobs, Leader, Rules, State};
+use super::task::{Callback, DEPTH, Task, Waiter};
+use crate::component::{Description, FindError};
+use crate::link::Launch;
+use crate::types::Type;
+use crossbeam_channel::Sender;
+use rustix::buffer::spare_capacity;
+use rustix::event::{EventfdFlags, Timespec, epoll, eventfd};
+use rustix::fd::{AsFd, OwnedFd};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+/// How long a leader spins before it sleeps: about what it costs to be woken (44 µs, measured 2026-11), so that at
+/// worst it burns as much as it could have saved.
+const SPIN: Duration = Duration::from_micros(50);
+/// How often a spinning leader looks at the clock and lets others at the lock.
+const SPIN_ROUNDS: u32 = 32;
+/// How long the first answers of a chunk may lie before a sleeping leader looks.
+const EARLY_LOOK: Duration = Duration::from_millis(2);
+
+/// How many results a worker may be ahead of the reader where chunks have no fixed size, in jobs: enough to keep it
+/// busy through a pause of the reader, and little memory.
+const LOOK_AHEAD: u64 = 256;
+
+/// A function's types as the codec wants them.
+pub(super) struct Signature {
+    /// All parameters, as a tuple.
+    pub(super) arguments: Type,
+    pub(super) result: Type,
+}
+
+pub(crate) struct Shared {
+    pub(super) description: Description,
+    pub(super) signatures: Vec<Signature>,
+    pub(super) launch: Launch,
+    pub(super) chunk: Option<u32>,
+    driver: Mutex<Driver>,
+    /// Told when the last task ends.
+    pub(super) idle: Condvar,
+    /// How many workers the pool should have.
+    pub(super) target: AtomicUsize,
+    /// Threads that want the lock, for which a spinning leader makes room.
+    wanting: AtomicUsize,
+    processors: usize,
+    pub(super) bells: Arc<OwnedFd>,
+    pub(super) ends: Arc<OwnedFd>,
+    /// Wakes the leader, wakes the keeper.
+    nudge: OwnedFd,
+    pub(super) keeper_bell: OwnedFd,
+    callbacks: Mutex<Option<(Sender<Callback>, JoinHandle<()>)>>,
+}
+
+impl std::fmt::Debug for Shared {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Shared")
+            .field("workers", &self.workers())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Marks an event that no worker caused.
+const NUDGE: u64 = u64::MAX;
+
+impl Shared {
+    pub(super) fn new(
+        description: Description,
+        launch: Launch,
+        chunk: Option<u32>,
+        workers: usize,
+        rules: Rules,
+    ) -> rustix::io::Result<Shared> {
+        let bells = Arc::new(epoll::create(epoll::CreateFlags::CLOEXEC)?);
+        let ends = Arc::new(epoll::create(epoll::CreateFlags::CLOEXEC)?);
+        let nudge = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
+        let keeper_bell = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
+        epoll::add(
+            &*bells,
+            &nudge,
+            epoll::EventData::new_u64(NUDGE),
+            epoll::EventFlags::IN,
+        )?;
+        let signatures = description.functions.iter().map(|function| Signature {
+            arguments: Type::Tuple(
+                function
+                    .params
+                    .iter()
+                    .map(|param| param.ty.clone())
+                    .collect(),
+            ),
+            result: function
+                .result
+                .clone()
+                .unwrap_or(crate::codec::NOTHING.clone()),
+        });
+        Ok(Shared {
+            signatures: signatures.collect(),
+            description,
+            launch,
+            chunk,
+            driver: Mutex::new(Driver::new(workers, rules, bells.clone(), ends.clone())),
+            idle: Condvar::new(),
+            target: AtomicUsize::new(workers),
+            wanting: AtomicUsize::new(0),
+            processors: std::thread::available_parallelism().map_or(1, usize::from),
+            bells,
+            ends,
+            nudge,
+            keeper_bell,
+            callbacks: Mutex::new(None),
+        })
+    }
+
+    /// The driver, for as long as the guard lives. Those who have to be told of something are told after that.
+    pub(super) fn driver(&self) -> Driving<'_> {
+        self.wanting.fetch_add(1, Ordering::Relaxed);
+        let driver = self.driver.lock().unwrap_or_else(PoisonError::into_inner);
+        self.wanting.fetch_sub(1, Ordering::Relaxed);
+        Driving {
+            shared: self,
+            driver: Some(driver),
+        }
+    }
+
+    /// The index of the function of this name.
+    pub(super) fn find(&self, name: &str) -> Result<usize, FindError> {
+        self.description.find(name)
+    }
+
+    /// How many workers the pool should have.
+    pub(super) fn workers(&self) -> usize {
+        self.target.load(Ordering::Relaxed)
+    }
+
+    /// How many items an iterator may be ahead of what was read from it.
+    pub(super) fn look_ahead(&self) -> u64 {
+        let each = self
+            .chunk
+            .map_or(LOOK_AHEAD, |chunk| DEPTH as u64 * u64::from(chunk));
+        self.workers() as u64 * each
+    }
+
+    /// Adds jobs and gives them out if a worker is free.
+    pub(super) fn submit(&self, chunks: impl IntoIterator<Item = Jobs>) {
+        let mut driver = self.driver();
+        let mut unattended = false;
+        for chunk in chunks {
+            unattended |= chunk.owner.unattended;
+            driver.submit(chunk);
+        }
+        driver.pump();
+        if driver.asleep && !driver.resleep() {
+            self.nudge();
+        }
+        driver.keeper_wanted |= unattended && driver.leader == Leader::Nobody;
+    }
+
+    /// Waits until `ready`, or until `deadline`, driving the pool or following the thread that does. Says whether it
+    /// is ready. `tasks` are those whose outcomes may make it so.
+    pub(super) fn wait(
+        &self,
+        tasks: &[&Task],
+        deadline: Option<Instant>,
+        ready: impl Fn() -> bool,
+    ) -> bool {
+        let mut spin_since = None;
+        let mut leading = false;
+        let mut driver = self.driver();
+        let done = loop {
+            driver.pump();
+            if ready() {
+                break true;
+            }
+            if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+                break false;
+            }
+            if !leading && driver.leader == Leader::Caller {
+                driver = self.follow(driver, tasks, deadline);
+                continue;
+            }
+            leading = true;
+            driver.leader = Leader::Caller;
+            let since = *spin_since.get_or_insert_with(Instant::now);
+            if driver.busy_workers() < self.processors && since.elapsed() < SPIN {
+                let answered = (0..SPIN_ROUNDS).any(|_| {
+                    std::hint::spin_loop();
+                    driver.has_answers()
+                });
+                if self.wanting.load(Ordering::Relaxed) > 0 {
+                    drop(driver);
+                    std::thread::yield_now();
+                    driver = self.driver();
+                }
+                if answered {
+                    spin_since = None;
+                }
+                continue;
+            }
+            driver = self.sleep(driver, deadline);
+        };
+        if leading {
+            self.resign(&mut driver);
+        }
+        done
+    }
+
+    /// Sleeps as the leader until a worker rings or somebody nudges.
+    fn sleep<'a>(&'a self, mut driver: Driving<'a>, deadline: Option<Instant>) -> Driving<'a> {
+        driver.sleep();
+        if driver.has_answers() {
+            driver.wake();
+            return driver;
+        }
+        let mut patience =
+            deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+        if driver.may_have_early_answers() {
+            patience = Some(patience.map_or(EARLY_LOOK, |patience| patience.min(EARLY_LOOK)));
+        }
+        if let Some(check) = driver.next_check() {
+            patience = Some(patience.map_or(check, |patience| patience.min(check)));
+        }
+        drop(driver);
+        let events = self.bells_within(patience);
+        driver = self.driver();
+        driver.wake();
+        for event in events {
+            self.heed(&mut driver, event);
+        }
+        driver
+    }
+
+    /// The bells that ring within `patience`.
+    pub(super) fn bells_within(&self, patience: Option<Duration>) -> Vec<epoll::Event> {
+        let mut events = Vec::with_capacity(16);
+        let timeout = patience.map(|patience| Timespec {
+            tv_sec: patience.as_secs().min(i64::MAX as u64) as i64,
+            tv_nsec: patience.subsec_nanos().into(),
+        });
+        // An interrupted wait is one without events.
+        let _ = epoll::wait(&*self.bells, spare_capacity(&mut events), timeout.as_ref());
+        events
+    }
+
+    pub(super) fn heed(&self, driver: &mut Driver, event: epoll::Event) {
+        if event.data.u64() == NUDGE {
+            let _ = rustix::io::read(&self.nudge, &mut [0; 8]);
+        } else {
+            driver.heed(event);
+        }
+    }
+
+    /// Sleeps until the leader has something for one of our tasks, or leaves.
+    fn follow<'a>(
+        &'a self,
+        mut driver: Driving<'a>,
+        tasks: &[&Task],
+        deadline: Option<Instant>,
+    ) -> Driving<'a> {
+        let this = std::thread::current();
+        let waiting = tasks
+            .iter()
+            .all(|task| task.await_by(Some(Waiter::Thread(this.clone()))).is_none());
+        if !waiting {
+            return driver;
+        }
+        driver.followers.push(this.clone());
+        if driver.asleep {
+            self.nudge();
+        }
+        drop(driver);
+        match deadline {
+            Some(deadline) => {
+                std::thread::park_timeout(deadline.saturating_duration_since(Instant::now()))
+            }
+            None => std::thread::park(),
+        }
+        driver = self.driver();
+        tasks.iter().for_each(|task| drop(task.await_by(None)));
+        driver
+            .followers
+            .retain(|follower| follower.id() != this.id());
+        driver
+    }
+
+    /// Leaves the lead to a follower, or to the keeper if there is anything left to watch.
+    fn resign(&self, driver: &mut Driver) {
+        driver.leader = Leader::Nobody;
+        match driver.followers.pop() {
+            Some(follower) => driver.notes.push(Waiter::Thread(follower)),
+            None => driver.keeper_wanted |= driver.is_unattended(),
+        }
+    }
+
+    /// Wakes the leader.
+    pub(super) fn nudge(&self) {
+        let _ = rustix::io::write(&self.nudge, &1u64.to_ne_bytes());
+    }
+
+    /// Wakes the keeper.
+    pub(super) fn call_keeper(&self) {
+        let _ = rustix::io::write(&self.keeper_bell, &1u64.to_ne_bytes());
+    }
+
+    /// Gives a callback to the thread that runs them, so that a slow one holds up nobody else.
+    pub(super) fn call_back(&self, callback: Callback) {
+        let mut callbacks = self
+            .callbacks
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if callbacks.is_none() {
+            let (sender, receiver) = crossbeam_channel::unbounded::<Callback>();
+            let run = move || {
+                for callback in receiver {
+                    // A callback that panics has told so already, and ends only itself.
+                    let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(callback));
+                }
+            };
+            let thread = std::thread::Builder::new()
+                .name("host-callbacks".into())
+                .spawn(run);
+            *callbacks = thread.ok().map(|thread| (sender, thread));
+        }
+        match &*callbacks {
+            Some((sender, _)) => drop(sender.send(callback)),
+            // Where no thread can be had, this one has to do.
+            None => callback(),
+        }
+    }
+
+    /// Waits until all callbacks have run that were given so far, and takes no more.
+    pub(super) fn finish_callbacks(&self) {
+        let callbacks = self
+            .callbacks
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        let Some((sender, thread)) = callbacks else {
+            return;
+        };
+        drop(sender);
+        // A callback that drops the pool must not wait for itself.
+        if thread.thread().id() != std::thread::current().id() {
+            let _ = thread.join();
+        }
+    }
+
+    /// Notes that a task begins; `false` if the pool takes no more.
+    pub(super) fn begin(&self) -> bool {
+        let mut driver = self.driver();
+        let open = !matches!(driver.state, State::Closed | State::Terminated);
+        driver.tasks += u64::from(open);
+        open
+    }
+
+    /// Notes that a task that began has ended.
+    pub(super) fn end(&self) {
+        let mut driver = self.driver();
+        driver.tasks -= 1;
+        if driver.tasks == 0 {
+            self.idle.notify_all();
+        }
+    }
+}
+
+/// The driver, locked.
+pub(super) struct Driving<'a> {
+    shared: &'a Shared,
+    driver: Option<MutexGuard<'a, Driver>>,
+}
+
+impl<'a> Driving<'a> {
+    /// Waits for `idle` with the lock released.
+    pub(super) fn wait_idle(mut self) -> Driving<'a> {
+        if let Some(driver) = self.driver.take() {
+            let driver = self
+                .shared
+                .idle
+                .wait(driver)
+                .unwrap_or_else(PoisonError::into_inner);
+            self.driver = Some(driver);
+        }
+        self
+    }
+}
+
+impl std::ops::Deref for Driving<'_> {
+    type Target = Driver;
+    fn deref(&self) -> &Driver {
+        self.driver
+            .as_deref()
+            .expect("the lock is held until the guard is dropped")
+    }
+}
+
+impl std::ops::DerefMut for Driving<'_> {
+    fn deref_mut(&mut self) -> &mut Driver {
+        self.driver
+            .as_deref_mut()
+            .expect("the lock is held until the guard is dropped")
+    }
+}
+
+impl Drop for Driving<'_> {
+    fn drop(&mut self) {
+        let Some(mut driver) = self.driver.take() else {
+            return;
+        };
+        let notes = std::mem::take(&mut driver.notes);
+        let keeper_wanted = std::mem::take(&mut driver.keeper_wanted);
+        drop(driver);
+        if keeper_wanted {
+            self.shared.call_keeper();
+        }
+        for waiter in notes {
+            waiter.tell(|callback| self.shared.call_back(callback));
+        }
+    }
+}
+
+/// Whether the descriptor is readable now.
+pub(super) fn drain(event: &OwnedFd) {
+    let _ = rustix::io::read(event.as_fd(), &mut [0; 8]);
+}

@@ -1,0 +1,64 @@
+//! What a pool's workers do and did, in numbers.
+
+use super::driver::Driver;
+
+/// Counts since the pool was built, and a look at its workers, from [`Pool::stats`](super::Pool::stats).
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Stats {
+    /// Jobs that have an outcome, faults included.
+    pub jobs_done: u64,
+    /// Jobs that wait for a worker.
+    pub jobs_queued: u64,
+    /// Jobs that were started again because their worker was lost.
+    pub jobs_retried: u64,
+    /// Worker processes that were started.
+    pub workers_started: u64,
+    /// Worker processes that died or had to be killed.
+    pub workers_lost: u64,
+    /// The workers that are there now.
+    pub workers: Vec<WorkerStats>,
+}
+
+/// One worker process.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct WorkerStats {
+    /// Its place in the pool, counted from 0.
+    pub worker: usize,
+    /// Its process id.
+    pub pid: u32,
+    /// Whether it is ready for jobs, rather than starting.
+    pub ready: bool,
+    /// Whether it has jobs that are not answered yet.
+    pub busy: bool,
+    /// Jobs answered in this place, by this worker and those before it.
+    pub jobs: u64,
+}
+
+impl Stats {
+    pub(super) fn of(driver: &Driver) -> Stats {
+        let workers = driver
+            .seats
+            .iter()
+            .enumerate()
+            .filter_map(|(worker, seat)| {
+                let link = seat.link.as_ref()?;
+                Some(WorkerStats {
+                    worker,
+                    pid: link.pid(),
+                    ready: seat.ready,
+                    busy: link.chunks() > 0,
+                    jobs: seat.jobs,
+                })
+            });
+        Stats {
+            jobs_done: driver.counts.done,
+            jobs_queued: driver.queued(),
+            jobs_retried: driver.counts.retried,
+            workers_started: driver.counts.started,
+            workers_lost: driver.counts.lost,
+            workers: workers.collect(),
+        }
+    }
+}

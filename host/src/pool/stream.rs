@@ -1,0 +1,373 @@
+//! Jobs from an iterator, results back to the same thread: the one mechanism behind `apply`, `map` and `imap`.
+//!
+//! The thread that asks encodes items into chunks, drives the pool while it waits, and decodes what comes home. Items
+//! are taken only when there is room: for their jobs with the workers, and for their results on this side.
+
+use super::Error;
+use super::func::Call;
+use super::task::{DEPTH, Run, Task};
+use crate::codec;
+use crate::job::{Cause, Fault, Report};
+use crate::link::{Chunk, each_answer};
+use crate::wire::FaultReport;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use std::collections::{BTreeMap, VecDeque};
+use std::marker::PhantomData;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// How many bytes of arguments make a chunk full: a quarter of the ring, so that three fit.
+const CHUNK_BYTES: usize = crate::ring::CAPACITY / 4;
+/// How long a chunk may wait for its items: a source slower than this gets its items sent one by one.
+const FILL_TIME: Duration = Duration::from_micros(20);
+
+/// In which order results are wanted, and so how far the source may be ahead of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Order {
+    /// The order of the items, by a reader who may stop at any time.
+    Input,
+    /// As they come.
+    Completion,
+    /// The order of the items, by a reader who wants them all.
+    Everything,
+}
+
+/// The results of a job for each item, as an iterator; from [`Func::imap`](super::Func::imap).
+///
+/// Dropping it lets the jobs that are under way finish unheard.
+pub struct Imap<'p, I, R> {
+    stream: Stream<'p, I>,
+    result: PhantomData<fn() -> R>,
+}
+
+impl<'p, I, R> Imap<'p, I, R> {
+    pub(super) fn new(stream: Stream<'p, I>) -> Self {
+        Imap {
+            stream,
+            result: PhantomData,
+        }
+    }
+}
+
+impl<I: Iterator<Item: Serialize>, R: DeserializeOwned> Imap<'_, I, R> {
+    /// The next outcome, and where it came from.
+    ///
+    /// # Errors
+    /// `Err` ends the iteration: [`Error::Item`] when an item does not fit, after the outcomes of those before it, and
+    /// [`Error::Closed`]. A job's fault is no error here, but its outcome.
+    pub fn next_report(&mut self) -> Option<Result<Report<R>, Error>> {
+        self.stream.next()
+    }
+}
+
+impl<I: Iterator<Item: Serialize>, R: DeserializeOwned> Iterator for Imap<'_, I, R> {
+    type Item = Result<R, Error>;
+    fn next(&mut self) -> Option<Result<R, Error>> {
+        let report = self.stream.next::<R>()?;
+        Some(report.and_then(|report| Ok(report.outcome?)))
+    }
+}
+
+pub(super) struct Stream<'p, I> {
+    call: Call<'p>,
+    /// `None` once it has ended.
+    items: Option<I>,
+    task: Arc<Task>,
+    order: Order,
+    /// Whether the pool counts this task.
+    counted: bool,
+    /// What to say when all outcomes before it are told.
+    error: Option<Error>,
+    sent: u64,
+    received: u64,
+    yielded: u64,
+    /// Runs that came before their turn, by the index of their first job.
+    early: BTreeMap<u64, Run>,
+    ready: VecDeque<Run>,
+    reading: Option<Reading>,
+    /// How long the source took for its last item.
+    source_pace: Duration,
+}
+
+/// Answers that are being read.
+struct Reading {
+    next: u64,
+    left: u32,
+    attempt: u32,
+    worker: usize,
+    pid: u32,
+    frames: Vec<u8>,
+    read: usize,
+}
+
+impl<'p, I: Iterator<Item: Serialize>> Stream<'p, I> {
+    pub(super) fn new(call: Call<'p>, items: I, order: Order) -> Self {
+        let counted = call.shared.begin();
+        Stream {
+            task: Arc::new(Task::new(
+                call.function as u32,
+                call.shared.chunk,
+                false,
+                true,
+            )),
+            call,
+            items: counted.then_some(items),
+            order,
+            counted,
+            error: (!counted).then_some(Error::Closed),
+            sent: 0,
+            received: 0,
+            yielded: 0,
+            early: BTreeMap::new(),
+            ready: VecDeque::new(),
+            reading: None,
+            source_pace: Duration::ZERO,
+        }
+    }
+
+    /// The next outcome. `Err` comes last.
+    pub(super) fn next<R: DeserializeOwned>(&mut self) -> Option<Result<Report<R>, Error>> {
+        loop {
+            if let Some(reading) = &mut self.reading {
+                match reading.next::<R>(&self.call) {
+                    Some(report) => {
+                        self.yielded += 1;
+                        return Some(Ok(report));
+                    }
+                    None => self.reading = None,
+                }
+            }
+            match self.ready.pop_front() {
+                Some(Run::Fault { fault, worker }) => {
+                    self.yielded += 1;
+                    let pid = fault.pid.unwrap_or(0);
+                    return Some(Ok(Report {
+                        job: fault.job,
+                        worker,
+                        pid,
+                        outcome: Err(fault),
+                    }));
+                }
+                Some(Run::Answers {
+                    answers,
+                    worker,
+                    pid,
+                }) => {
+                    self.reading = Some(Reading {
+                        next: answers.first,
+                        left: answers.count,
+                        attempt: answers.attempt,
+                        worker,
+                        pid,
+                        frames: answers.frames,
+                        read: 0,
+                    });
+                }
+                None => {
+                    if !self.advance() {
+                        return self.error.take().map(Err);
+                    }
+                }
+            }
+        }
+    }
+
+    /// All results in order, or the first error.
+    pub(super) fn gather<R: DeserializeOwned>(mut self) -> Result<Vec<R>, Error> {
+        let expected = self.items.as_ref().map_or(0, |items| items.size_hint().0);
+        // An iterator may promise anything; memory is taken for what is plausible, and grows from there.
+        let mut results = Vec::with_capacity(expected.min(1 << 20));
+        let mut first_fault = None;
+        while let Some(report) = self.next() {
+            match report?.outcome {
+                Ok(result) => results.push(result),
+                Err(fault) => first_fault = first_fault.or(Some(fault)),
+            }
+        }
+        first_fault.map_or(Ok(results), |fault| Err(fault.into()))
+    }
+
+    /// Sends what there is room for and takes home what is there, waiting for it if need be. `false` at the end.
+    fn advance(&mut self) -> bool {
+        loop {
+            self.fill();
+            self.receive();
+            if !self.ready.is_empty() {
+                return true;
+            }
+            if self.received == self.sent && self.items.is_none() {
+                return false;
+            }
+            // Where the source is slow, its next item is worth more waiting than a result that takes long.
+            let patience = (self.items.is_some() && self.has_room())
+                .then(|| (self.source_pace / 10).max(FILL_TIME / 4));
+            let deadline = patience.map(|patience| Instant::now() + patience);
+            self.call
+                .shared
+                .wait(&[&self.task], deadline, || self.task.has_runs());
+        }
+    }
+
+    /// Whether the source may be asked for more.
+    fn has_room(&self) -> bool {
+        let workers = self.call.shared.workers() as u64;
+        let chunk = self.task.chunk.map_or(1, u64::from);
+        let with_workers = workers * DEPTH as u64 * self.task.chunk_jobs().max(chunk);
+        let ahead = match self.order {
+            Order::Everything => u64::MAX,
+            Order::Input | Order::Completion => self.call.shared.look_ahead(),
+        };
+        self.sent - self.received < with_workers && self.sent - self.yielded < ahead
+    }
+
+    /// Takes items and sends their jobs while there is room.
+    fn fill(&mut self) {
+        while self.items.is_some() && self.has_room() && self.error.is_none() {
+            if !self.send_chunk() {
+                return;
+            }
+            // A slow source is asked again only after a look at what came home.
+            if self.source_pace > FILL_TIME / 4 {
+                return;
+            }
+        }
+    }
+
+    /// Sends the next chunk. `false` if the source has ended.
+    fn send_chunk(&mut self) -> bool {
+        let Some(items) = &self.items else {
+            return false;
+        };
+        let limit = self.chunk_limit(items.size_hint());
+        let Some(items) = &mut self.items else {
+            return false;
+        };
+        let mut chunk = Chunk::new(self.task.clone(), self.task.function, self.sent, Vec::new());
+        let started = Instant::now();
+        let mut look_at = 1;
+        while u64::from(chunk.count) < limit && chunk.frames.len() < CHUNK_BYTES {
+            let Some(item) = items.next() else {
+                self.items = None;
+                break;
+            };
+            if let Err(error) = self.call.push(&item, &mut chunk) {
+                self.error = Some(error);
+                self.items = None;
+                break;
+            }
+            // The clock is read ever more rarely, as each item shows that the source is fast.
+            if chunk.count == look_at {
+                look_at *= 2;
+                self.source_pace = started.elapsed() / chunk.count;
+                if self.source_pace * chunk.count > FILL_TIME && self.task.chunk.is_none() {
+                    break;
+                }
+            }
+        }
+        if chunk.count > 0 {
+            self.sent += u64::from(chunk.count);
+            self.task.expect(u64::from(chunk.count));
+            self.call.shared.submit([chunk]);
+        }
+        self.items.is_some()
+    }
+
+    /// How many jobs the next chunk may have: what the task thinks right, but near the end of the input so few that
+    /// all workers have something to do until then, and never more than the look-ahead allows.
+    fn chunk_limit(&self, (left, _): (usize, Option<usize>)) -> u64 {
+        let mut limit = self.task.chunk_jobs();
+        if self.task.chunk.is_none() {
+            let share = (left as u64).div_ceil(2 * self.call.shared.workers() as u64);
+            limit = limit.min(share.max(1).max(if left == 0 { limit } else { 1 }));
+        }
+        if self.order != Order::Everything {
+            limit = limit.min(self.call.shared.look_ahead() - (self.sent - self.yielded));
+        }
+        limit.max(1)
+    }
+
+    /// Takes what came home into its place.
+    fn receive(&mut self) {
+        for run in self.task.take() {
+            self.received += run.count();
+            match self.order {
+                Order::Completion => self.ready.push_back(run),
+                Order::Input | Order::Everything => {
+                    self.early.insert(run.first(), run);
+                }
+            }
+        }
+        // All that was received but is still early counts as not yet delivered.
+        let mut next = self.next_in_order();
+        while let Some(run) = self.early.remove(&next) {
+            next += run.count();
+            self.ready.push_back(run);
+        }
+    }
+
+    /// The index of the job whose outcome is to be made ready next.
+    fn next_in_order(&self) -> u64 {
+        let reading = self
+            .reading
+            .as_ref()
+            .map_or(0, |reading| u64::from(reading.left));
+        self.yielded + reading + self.ready.iter().map(Run::count).sum::<u64>()
+    }
+}
+
+impl<I> Drop for Stream<'_, I> {
+    fn drop(&mut self) {
+        if self.counted {
+            self.call.shared.end();
+        }
+    }
+}
+
+impl Reading {
+    fn next<R: DeserializeOwned>(&mut self, call: &Call<'_>) -> Option<Report<R>> {
+        if self.left == 0 {
+            return None;
+        }
+        let (job, attempt) = (self.next, std::mem::replace(&mut self.attempt, 1));
+        let frames = &self.frames[self.read..];
+        let header = crate::wire::Header::decode(*frames.first_chunk()?)?;
+        self.read += header.frame_bytes();
+        self.left -= 1;
+        self.next += 1;
+        let outcome = outcome(each_answer(frames).next()?, call, job, attempt, self.pid);
+        Some(Report {
+            job,
+            worker: self.worker,
+            pid: self.pid,
+            outcome,
+        })
+    }
+}
+
+/// The outcome that an answer is.
+#[inline]
+pub(super) fn outcome<R: DeserializeOwned>(
+    answer: Result<&[u8], FaultReport>,
+    call: &Call<'_>,
+    job: u64,
+    attempt: u32,
+    pid: u32,
+) -> Result<R, Fault> {
+    let fault = |report: FaultReport| Fault {
+        job,
+        attempt,
+        pid: Some(pid),
+        cause: report.cause,
+        backtrace: report.backtrace,
+        stderr: report.stderr,
+    };
+    let bytes = answer.map_err(fault)?;
+    codec::decode(bytes, call.result()).map_err(|error| {
+        fault(FaultReport {
+            cause: Cause::Result(format!("it is no `{}`: {error}", call.result())),
+            backtrace: Vec::new(),
+            stderr: String::new(),
+        })
+    })
+}

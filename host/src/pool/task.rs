@@ -1,0 +1,225 @@
+//! What one call of the pool asked for, and the inbox that its outcomes come home to.
+//!
+//! A task is shared between the thread that asked and whoever drives the pool. It knows no links; bytes of answers lie
+//! in it until the asking thread decodes them.
+
+use crate::job::Fault;
+use crate::link::Answers;
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::task::Waker;
+use std::thread::Thread;
+use std::time::Duration;
+
+/// How long the jobs of a chunk take together, at best: long enough that waking a sleeping peer (44 µs, measured
+/// 2026-11) is lost in it while two more chunks wait, short enough that nothing waits noticeably behind it.
+const CHUNK_TIME: Duration = Duration::from_micros(200);
+/// How many jobs a chunk has at most. Three chunks of the smallest jobs still fit the ring.
+const CHUNK_JOBS: u64 = 2048;
+/// A job that takes this long is worth a worker's whole attention: nothing is queued behind it while others are free.
+const LONG_JOB: Duration = Duration::from_millis(1);
+/// How many chunks of short jobs are with a worker at a time: one runs, one waits, one hides the time to bring another.
+pub(super) const DEPTH: usize = 3;
+
+/// One call of the pool.
+pub(super) struct Task {
+    /// The function's index in the description.
+    pub(super) function: u32,
+    /// A fixed number of jobs a chunk.
+    pub(super) chunk: Option<u32>,
+    /// Nobody may be waiting for it, so the keeper has to drive.
+    pub(super) unattended: bool,
+    cancelled: AtomicBool,
+    /// What a job costs a worker, in nanoseconds, smoothed; 0 for not known yet.
+    cost_ns: AtomicU64,
+    /// How large a chunk may be by now.
+    grown: AtomicU64,
+    inbox: Mutex<Inbox>,
+}
+
+#[derive(Default)]
+struct Inbox {
+    runs: VecDeque<Run>,
+    /// Jobs without an outcome yet; a task that is fed as it goes counts up and down.
+    missing: u64,
+    faults: u64,
+    /// Whether `waiter` is to be told of each run, rather than of the last.
+    each: bool,
+    waiter: Option<Waiter>,
+}
+
+/// Who is told when there is something in the inbox.
+pub(super) enum Waiter {
+    Thread(Thread),
+    Waker(Waker),
+    Callback(Callback),
+}
+
+/// Code of the embedding program that wants to know of a task's end.
+pub(super) type Callback = Box<dyn FnOnce() + Send>;
+
+/// Outcomes of some jobs in a row.
+pub(super) enum Run {
+    Answers {
+        answers: Answers,
+        worker: usize,
+        pid: u32,
+    },
+    Fault {
+        fault: Fault,
+        worker: usize,
+    },
+}
+
+impl Run {
+    pub(super) fn first(&self) -> u64 {
+        match self {
+            Run::Answers { answers, .. } => answers.first,
+            Run::Fault { fault, .. } => fault.job,
+        }
+    }
+
+    pub(super) fn count(&self) -> u64 {
+        match self {
+            Run::Answers { answers, .. } => u64::from(answers.count),
+            Run::Fault { .. } => 1,
+        }
+    }
+}
+
+impl Task {
+    /// `each`: whether a waiter wants each run as it comes.
+    pub(super) fn new(function: u32, chunk: Option<u32>, unattended: bool, each: bool) -> Task {
+        Task {
+            function,
+            chunk,
+            unattended,
+            cancelled: AtomicBool::new(false),
+            cost_ns: AtomicU64::new(0),
+            grown: AtomicU64::new(0),
+            inbox: Mutex::new(Inbox {
+                each,
+                ..Inbox::default()
+            }),
+        }
+    }
+
+    fn inbox(&self) -> MutexGuard<'_, Inbox> {
+        self.inbox.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes that so many more jobs are under way.
+    pub(super) fn expect(&self, jobs: u64) {
+        self.inbox().missing += jobs;
+    }
+
+    /// Puts outcomes into the inbox, and gives back who is to be told.
+    pub(super) fn deliver(&self, run: Run) -> Option<Waiter> {
+        let mut inbox = self.inbox();
+        inbox.missing = inbox.missing.saturating_sub(run.count());
+        if let Run::Fault { .. } = run {
+            inbox.faults += 1;
+        }
+        inbox.runs.push_back(run);
+        if inbox.each || inbox.missing == 0 {
+            inbox.waiter.take()
+        } else {
+            None
+        }
+    }
+
+    /// Asks to be told once; `None` to be told no more. Gives the waiter back if there is something already.
+    pub(super) fn await_by(&self, waiter: Option<Waiter>) -> Option<Waiter> {
+        let mut inbox = self.inbox();
+        let ready = if inbox.each {
+            !inbox.runs.is_empty()
+        } else {
+            inbox.missing == 0
+        };
+        if ready && waiter.is_some() {
+            return waiter;
+        }
+        inbox.waiter = waiter;
+        None
+    }
+
+    /// Takes all runs that are there.
+    pub(super) fn take(&self) -> VecDeque<Run> {
+        std::mem::take(&mut self.inbox().runs)
+    }
+
+    /// Whether there is any run to take.
+    pub(super) fn has_runs(&self) -> bool {
+        !self.inbox().runs.is_empty()
+    }
+
+    /// Whether every job has its outcome.
+    pub(super) fn is_done(&self) -> bool {
+        self.inbox().missing == 0
+    }
+
+    /// Whether a run has come that is a fault of ours: a lost worker, a deadline, a cancellation.
+    pub(super) fn has_faults(&self) -> bool {
+        let inbox = self.inbox();
+        inbox.faults > 0
+            || inbox.runs.iter().any(|run| match run {
+                Run::Fault { .. } => true,
+                Run::Answers { answers, .. } => {
+                    crate::link::each_answer(&answers.frames).any(|answer| answer.is_err())
+                }
+            })
+    }
+
+    pub(super) fn cancel(&self) {
+        self.cancelled.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn is_cancelled(&self) -> bool {
+        self.cancelled.load(Ordering::Relaxed)
+    }
+
+    /// Learns from jobs that took so long together.
+    pub(super) fn learn(&self, jobs: u64, took: Duration) {
+        let cost = (took.as_nanos() as u64 / jobs.max(1)).max(1);
+        let known = self.cost_ns.load(Ordering::Relaxed);
+        let smoothed = if known == 0 { cost } else { (known + cost) / 2 };
+        self.cost_ns.store(smoothed.max(1), Ordering::Relaxed);
+        let grown = (self.grown.load(Ordering::Relaxed).max(1) * 2).min(CHUNK_JOBS);
+        self.grown.store(grown, Ordering::Relaxed);
+    }
+
+    /// How many jobs the next chunk should have: as many as take [`CHUNK_TIME`] by what is known, growing step by step,
+    /// because the first measurements are mostly of a worker that wakes up.
+    pub(super) fn chunk_jobs(&self) -> u64 {
+        if let Some(chunk) = self.chunk {
+            return u64::from(chunk);
+        }
+        let cost = self.cost_ns.load(Ordering::Relaxed);
+        if cost == 0 {
+            return 1;
+        }
+        let wanted = CHUNK_TIME.as_nanos() as u64 / cost;
+        wanted.clamp(1, self.grown.load(Ordering::Relaxed).max(1))
+    }
+
+    /// How many chunks a worker may hold.
+    pub(super) fn depth(&self) -> usize {
+        match self.cost_ns.load(Ordering::Relaxed) {
+            0 if self.chunk.is_none() => 1,
+            cost if cost > LONG_JOB.as_nanos() as u64 => 1,
+            _ => DEPTH,
+        }
+    }
+}
+
+impl Waiter {
+    /// Tells who waits. Runs code of the embedding program, so no lock may be held.
+    pub(super) fn tell(self, callbacks: impl FnOnce(Callback)) {
+        match self {
+            Waiter::Thread(thread) => thread.unpark(),
+            Waiter::Waker(waker) => waker.wake(),
+            Waiter::Callback(callback) => callbacks(callback),
+        }
+    }
+}

@@ -1,0 +1,452 @@
+//! The channel to one worker: two rings in shared memory, each with one writer.
+//!
+//! ```text
+//!   request memory (the parent writes, the worker can only read)
+//!     requests ═══▶ │ published: bytes of requests so far     │ taken: bytes of answers the parent has taken
+//!                   │ wake: when the sleeping parent is to be woken
+//!   answer memory (the worker writes, the parent can only read)
+//!     answers ════▶ │ published: bytes of answers so far      │ taken: bytes of requests the worker has taken
+//!                   │ parked: whether the worker sleeps        │ started: when the running job started
+//!                   │ log: the guest's standard error          │ stderr: the process's own
+//! ```
+//!
+//! A ring is a stream of bytes. Its indices count all bytes since the start and never wrap in practice (2⁶⁴ bytes), so
+//! `published - taken` is what lies in the ring, and an index modulo the capacity is a place in it. The data is mapped
+//! twice, one copy right behind the other, so that any piece of up to a capacity is contiguous. The writer fills in
+//! bytes, then stores `published` with release order; the reader loads it with acquire order, copies, and stores
+//! `taken`, which gives the space back. Neither side ever waits for the other with a lock held: there is no lock.
+//!
+//! **Sleeping.** A side that finds nothing to do first spins, then says that it sleeps (`parked`, `wake`), then looks
+//! once more, then blocks in a read of the control socket. The other side first publishes, then looks whether its peer
+//! sleeps, then rings by writing a byte. Between the two steps of each side stands a full fence, so at least one of
+//! them sees the other, and no wake is lost. `wake` holds the number of answers after which the parent wants to be
+//! woken, so that a parent who waits for many is not woken by each; a worker rings once for each value of `wake`, and
+//! always before it parks itself.
+//!
+//! **The worker is hostile.** The parent believes no index before it has checked it against the capacity, copies each
+//! byte once, and reads only the copy. Both memories are sealed, so that neither can shrink under a reader.
+//!
+//! This module knows no jobs and no processes.
+
+#![expect(
+    unsafe_code,
+    reason = "shared memory is reached through raw pointers, all of them in this file"
+)]
+
+use rustix::fd::{AsFd, OwnedFd};
+use rustix::fs::{MemfdFlags, SealFlags};
+use rustix::mm::{MapFlags, ProtFlags};
+use std::ptr::NonNull;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
+
+/// How many bytes lie in a ring at most: three chunks of 64 KiB and some room, and two rings still fit a core's cache.
+pub(crate) const CAPACITY: usize = 256 << 10;
+
+const PAGE: usize = 4096;
+/// The words that the two sides tell each other, each on a cache line of its own.
+const WORDS: usize = 2 * CAPACITY;
+/// The guest's standard error of the running job: a ring of one page.
+const LOG: usize = WORDS + PAGE;
+/// What the worker process itself wrote to its standard error: the last page, so that the sealed end stops a flood.
+const STDERR: usize = LOG + PAGE;
+const MAPPED: usize = STDERR + PAGE;
+/// The memory itself is shorter than its mapping by the second view of the data.
+const FILE: usize = MAPPED - CAPACITY;
+
+/// `wake` of a parent that does not sleep.
+const AWAKE: u64 = u64::MAX;
+
+/// A word in shared memory, by its place.
+#[derive(Clone, Copy)]
+enum Word {
+    Published,
+    Taken,
+    Sleep,
+    Started,
+    LogLength,
+}
+
+/// The peer wrote an index that cannot be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("an index of the ring is out of bounds")]
+pub(crate) struct OutOfBounds;
+
+/// One shared memory in this process's address space.
+struct Mapping {
+    base: NonNull<u8>,
+}
+
+// SAFETY: the mapping belongs to no thread; all shared words are reached through atomics, and the data through the
+// ring's indices, which give each byte to one side at a time.
+unsafe impl Send for Mapping {}
+// SAFETY: as above.
+unsafe impl Sync for Mapping {}
+
+impl Mapping {
+    fn new(memory: impl AsFd, access: ProtFlags) -> rustix::io::Result<Mapping> {
+        let memory = memory.as_fd();
+        // SAFETY: a fresh private reservation at an address of the kernel's choice touches nothing of ours.
+        let base = unsafe {
+            rustix::mm::mmap_anonymous(
+                std::ptr::null_mut(),
+                MAPPED,
+                ProtFlags::empty(),
+                MapFlags::PRIVATE,
+            )?
+        };
+        let base = NonNull::new(base.cast::<u8>()).ok_or(rustix::io::Errno::NOMEM)?;
+        let mapping = Mapping { base };
+        // SAFETY: both fixed mappings lie inside the reservation above, which nothing else uses.
+        unsafe {
+            let shared = MapFlags::SHARED | MapFlags::FIXED;
+            rustix::mm::mmap(base.as_ptr().cast(), CAPACITY, access, shared, memory, 0)?;
+            rustix::mm::mmap(
+                base.as_ptr().add(CAPACITY).cast(),
+                FILE,
+                access,
+                shared,
+                memory,
+                0,
+            )?;
+        }
+        Ok(mapping)
+    }
+
+    fn word(&self, word: Word) -> &AtomicU64 {
+        // SAFETY: the words lie inside the mapping, which lives as long as `self`, aligned to 64 bytes, and both sides
+        // reach them through atomics only. Sealed memory cannot shrink away under them.
+        unsafe {
+            &*self
+                .base
+                .as_ptr()
+                .add(WORDS + 64 * word as usize)
+                .cast::<AtomicU64>()
+        }
+    }
+
+    /// Where the byte with this index stands.
+    fn data(&self, index: u64) -> *mut u8 {
+        // SAFETY: an index modulo the capacity lies inside the mapping.
+        unsafe { self.base.as_ptr().add(index as usize % CAPACITY) }
+    }
+
+    /// A copy of `length` bytes at `place`.
+    fn copy(&self, place: usize, length: usize) -> Vec<u8> {
+        assert!(place + length <= MAPPED, "inside the mapping");
+        let mut bytes = vec![0; length];
+        // SAFETY: the source lies inside the mapping, the destination is our own. The peer may be writing there, in
+        // which case the bytes are any bytes, and they are treated as such.
+        unsafe {
+            std::ptr::copy_nonoverlapping(self.base.as_ptr().add(place), bytes.as_mut_ptr(), length)
+        };
+        bytes
+    }
+}
+
+impl Drop for Mapping {
+    fn drop(&mut self) {
+        // SAFETY: the range is ours alone, and nothing borrows from it any more. An error leaves it mapped: no harm.
+        let _ = unsafe { rustix::mm::munmap(self.base.as_ptr().cast(), MAPPED) };
+    }
+}
+
+/// Makes the two memories of a new channel: for requests, and for answers.
+///
+/// The answer memory's file offset stands where a process's standard error belongs, so it can serve as that.
+pub(crate) fn memories() -> rustix::io::Result<(OwnedFd, OwnedFd)> {
+    let memory = |name| {
+        let memory =
+            rustix::fs::memfd_create(name, MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING)?;
+        rustix::fs::ftruncate(&memory, FILE as u64)?;
+        rustix::fs::fcntl_add_seals(&memory, SealFlags::SHRINK | SealFlags::GROW)?;
+        Ok::<_, rustix::io::Errno>(memory)
+    };
+    let (requests, answers) = (memory("host-requests")?, memory("host-answers")?);
+    rustix::fs::seek(
+        &answers,
+        rustix::fs::SeekFrom::Start((STDERR - CAPACITY) as u64),
+    )?;
+    rustix::fs::fcntl_add_seals(&answers, SealFlags::SEAL)?;
+    Ok((requests, answers))
+}
+
+/// The parent's ends of a channel.
+pub(crate) fn parent(
+    requests: impl AsFd,
+    answers: impl AsFd,
+) -> rustix::io::Result<(Writer, Reader)> {
+    let own = Mapping::new(&requests, ProtFlags::READ | ProtFlags::WRITE)?;
+    own.word(Word::Sleep).store(AWAKE, Ordering::Relaxed);
+    // From here on nobody can map the requests for writing, the worker least of all.
+    rustix::fs::fcntl_add_seals(&requests, SealFlags::FUTURE_WRITE | SealFlags::SEAL)?;
+    Ok(ends(own, Mapping::new(answers, ProtFlags::READ)?))
+}
+
+/// The worker's ends of a channel.
+pub(crate) fn worker(
+    requests: impl AsFd,
+    answers: impl AsFd,
+) -> rustix::io::Result<(Writer, Reader)> {
+    let own = Mapping::new(answers, ProtFlags::READ | ProtFlags::WRITE)?;
+    Ok(ends(own, Mapping::new(requests, ProtFlags::READ)?))
+}
+
+fn ends(own: Mapping, peer: Mapping) -> (Writer, Reader) {
+    let (own, peer) = (Arc::new(own), Arc::new(peer));
+    let writer = Writer {
+        own: own.clone(),
+        peer: peer.clone(),
+        written: 0,
+        taken: 0,
+    };
+    (
+        writer,
+        Reader {
+            own,
+            peer,
+            taken: 0,
+            published: 0,
+        },
+    )
+}
+
+/// The end of a ring that bytes go into, and this side's words.
+pub(crate) struct Writer {
+    own: Arc<Mapping>,
+    peer: Arc<Mapping>,
+    /// Bytes written, published or not.
+    written: u64,
+    /// What the peer had taken when last asked.
+    taken: u64,
+}
+
+impl Writer {
+    /// How many bytes can be written now.
+    pub(crate) fn space(&mut self) -> Result<usize, OutOfBounds> {
+        self.taken = self.peer.word(Word::Taken).load(Ordering::Acquire);
+        match self.written.checked_sub(self.taken) {
+            Some(used) if used <= CAPACITY as u64 => Ok(CAPACITY - used as usize),
+            _ => Err(OutOfBounds),
+        }
+    }
+
+    /// Writes as many of `bytes` as there is space for, and says how many. The peer sees them after [`Self::publish`].
+    pub(crate) fn write(&mut self, bytes: &[u8]) -> Result<usize, OutOfBounds> {
+        let mut space = CAPACITY - (self.written - self.taken) as usize;
+        if space < bytes.len() {
+            space = self.space()?;
+        }
+        let length = bytes.len().min(space);
+        // SAFETY: `length` bytes of space lie behind `written`, contiguous by the double mapping; the reader does not
+        // look at them before they are published, and `bytes` is private memory.
+        unsafe {
+            std::ptr::copy_nonoverlapping(bytes.as_ptr(), self.own.data(self.written), length)
+        };
+        self.written += length as u64;
+        Ok(length)
+    }
+
+    /// Shows the peer what was written.
+    pub(crate) fn publish(&self) {
+        self.own
+            .word(Word::Published)
+            .store(self.written, Ordering::Release);
+    }
+}
+
+/// The end of a ring that bytes come out of.
+pub(crate) struct Reader {
+    own: Arc<Mapping>,
+    peer: Arc<Mapping>,
+    taken: u64,
+    /// What the peer had published when last asked.
+    published: u64,
+}
+
+impl Reader {
+    /// How many bytes can be taken now.
+    pub(crate) fn available(&mut self) -> Result<usize, OutOfBounds> {
+        self.published = self.peer.word(Word::Published).load(Ordering::Acquire);
+        match self.published.checked_sub(self.taken) {
+            Some(available) if available <= CAPACITY as u64 => Ok(available as usize),
+            _ => Err(OutOfBounds),
+        }
+    }
+
+    /// Takes all there is: copies it once to the end of `into`, and says how many bytes it was.
+    pub(crate) fn take(&mut self, into: &mut Vec<u8>) -> Result<usize, OutOfBounds> {
+        let length = self.available()?;
+        if length == 0 {
+            return Ok(0);
+        }
+        into.reserve(length);
+        // SAFETY: `length` published bytes, no more than a capacity, are contiguous by the double mapping. A hostile
+        // peer may still be writing there; then the copy holds any bytes, which are checked after this. The space was
+        // reserved, and copying initialises it.
+        unsafe {
+            let end = into.as_mut_ptr().add(into.len());
+            std::ptr::copy_nonoverlapping(self.peer.data(self.taken), end, length);
+            into.set_len(into.len() + length);
+        }
+        self.release(length);
+        Ok(length)
+    }
+
+    /// The first `length` bytes, which must be available, in place. Only for a side that trusts its peer: the worker.
+    pub(crate) fn peek(&self, length: usize) -> &[u8] {
+        assert!(
+            length as u64 <= self.published - self.taken,
+            "only published bytes can be read"
+        );
+        // SAFETY: published bytes stay as they are until they are released, which takes `&mut self`; the writer is the
+        // parent, which keeps to that.
+        unsafe { std::slice::from_raw_parts(self.peer.data(self.taken), length) }
+    }
+
+    /// Gives the space of the first `length` bytes back.
+    pub(crate) fn release(&mut self, length: usize) {
+        self.taken += length as u64;
+        self.own
+            .word(Word::Taken)
+            .store(self.taken, Ordering::Release);
+    }
+}
+
+/// The parent's side of sleeping and waking, and what it can see of the worker.
+impl Writer {
+    /// Says that the parent sleeps until the worker has given `answers` answers in all; `round` must differ from one
+    /// sleep to the next. The caller looks for answers once more before it blocks.
+    pub(crate) fn sleep(&self, answers: u64, round: u16) {
+        self.own
+            .word(Word::Sleep)
+            .store(answers << 16 | u64::from(round), Ordering::Relaxed);
+        fence(Ordering::SeqCst);
+    }
+
+    /// Says that the parent is awake.
+    pub(crate) fn wake(&self) {
+        self.own.word(Word::Sleep).store(AWAKE, Ordering::Relaxed);
+    }
+
+    /// Whether the peer said that it sleeps, asked after something was published for it.
+    pub(crate) fn peer_sleeps(&self) -> bool {
+        fence(Ordering::SeqCst);
+        self.peer.word(Word::Sleep).load(Ordering::Relaxed) != 0
+    }
+
+    /// When the job that runs now started, by the worker's word, in nanoseconds of the monotonic clock; 0 for none.
+    pub(crate) fn started(&self) -> u64 {
+        self.peer.word(Word::Started).load(Ordering::Relaxed)
+    }
+
+    /// The last lines of the guest's standard error in the job that runs now, or ran last.
+    pub(crate) fn log(&self) -> Vec<u8> {
+        let length = self.peer.word(Word::LogLength).load(Ordering::Acquire) as usize;
+        let mut log = self.peer.copy(LOG, PAGE);
+        if length <= PAGE {
+            log.truncate(length);
+        } else {
+            log.rotate_left(length % PAGE);
+        }
+        log
+    }
+
+    /// What the worker process wrote to its own standard error.
+    pub(crate) fn stderr(&self) -> Vec<u8> {
+        let mut stderr = self.peer.copy(STDERR, PAGE);
+        let end = stderr.iter().position(|&byte| byte == 0).unwrap_or(PAGE);
+        stderr.truncate(end);
+        stderr
+    }
+}
+
+/// The worker's side of sleeping and waking.
+pub(crate) struct Bell {
+    own: Arc<Mapping>,
+    peer: Arc<Mapping>,
+    /// The value of `wake` for which the parent was last woken.
+    rung: u64,
+}
+
+impl Bell {
+    pub(crate) fn new(writer: &Writer) -> Bell {
+        Bell {
+            own: writer.own.clone(),
+            peer: writer.peer.clone(),
+            rung: AWAKE,
+        }
+    }
+
+    /// Whether the parent is to be woken after `answers` answers in all, asked after the last of them was published.
+    pub(crate) fn due(&mut self, answers: u64) -> bool {
+        fence(Ordering::SeqCst);
+        let wake = self.peer.word(Word::Sleep).load(Ordering::Relaxed);
+        let due = wake != AWAKE && wake != self.rung && answers >= wake >> 16;
+        if due {
+            self.rung = wake;
+        }
+        due
+    }
+
+    /// Says that the worker sleeps, or no longer does. Before it blocks, the caller looks for work once more.
+    pub(crate) fn park(&self, parked: bool) {
+        self.own
+            .word(Word::Sleep)
+            .store(u64::from(parked), Ordering::Relaxed);
+        fence(Ordering::SeqCst);
+    }
+
+    /// Says when the running job started, in nanoseconds of the monotonic clock; 0 when it ended.
+    pub(crate) fn set_started(&self, nanoseconds: u64) {
+        self.own
+            .word(Word::Started)
+            .store(nanoseconds, Ordering::Relaxed);
+    }
+}
+
+/// Where a guest's standard error is kept so that it outlives the worker.
+pub(crate) struct Log {
+    own: Arc<Mapping>,
+    /// Bytes since the last [`Log::clear`].
+    length: AtomicU32,
+}
+
+impl Log {
+    pub(crate) fn new(writer: &Writer) -> Log {
+        Log {
+            own: writer.own.clone(),
+            length: AtomicU32::new(0),
+        }
+    }
+
+    /// Adds what the guest wrote; when the page is full, the oldest bytes give way.
+    pub(crate) fn append(&self, bytes: &[u8]) {
+        let bytes = &bytes[bytes.len().saturating_sub(PAGE)..];
+        let start = self.length.load(Ordering::Relaxed) as usize;
+        let first = bytes.len().min(PAGE - start % PAGE);
+        // SAFETY: both pieces lie inside the log's page, which only this process writes; the parent treats what it
+        // reads there as any bytes.
+        unsafe {
+            let page = self.own.base.as_ptr().add(LOG);
+            std::ptr::copy_nonoverlapping(bytes.as_ptr(), page.add(start % PAGE), first);
+            std::ptr::copy_nonoverlapping(bytes.as_ptr().add(first), page, bytes.len() - first);
+        }
+        // Past a page only the place in it matters: keep the count small, but above a page.
+        let mut length = start + bytes.len();
+        if length >= 3 * PAGE {
+            length -= PAGE;
+        }
+        self.length.store(length as u32, Ordering::Relaxed);
+        self.own
+            .word(Word::LogLength)
+            .store(length as u64, Ordering::Release);
+    }
+
+    /// Forgets the lines of the last job.
+    pub(crate) fn clear(&self) {
+        if self.length.swap(0, Ordering::Relaxed) != 0 {
+            self.own.word(Word::LogLength).store(0, Ordering::Release);
+        }
+    }
+}

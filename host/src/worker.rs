@@ -1,0 +1,323 @@
+//! The child's life: take what the parent gives, load the guest, serve jobs until the parent hangs up.
+//!
+//! A worker doesn't know that it has siblings. It trusts its parent, and nothing of what its guest says or does: the
+//! engine holds that.
+
+use crate::engine::Guest;
+use crate::ring::{self, Bell, Log, Reader, Writer};
+use crate::wire::{self, FaultReport, Header, Hello, Kind, Start};
+use anyhow::{Context, bail, ensure};
+use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use rustix::io::Errno;
+use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendFlags};
+use std::io::IoSliceMut;
+use std::mem::MaybeUninit;
+use std::os::unix::fs::FileExt;
+
+use std::sync::Arc;
+
+/// Serves the parent at the other end of standard input, and returns when it hangs up.
+pub(crate) fn serve() -> i32 {
+    let stdin = std::io::stdin();
+    let control = stdin.as_fd();
+    let mut server = match start(control) {
+        Ok(server) => server,
+        Err(error) => {
+            // Where nobody listens, nobody needs to know.
+            let _ = say(control, &Hello::Failed(format!("{error:#}")));
+            return 1;
+        }
+    };
+    if say(
+        control,
+        &Hello::Ready {
+            version: wire::VERSION,
+        },
+    )
+    .is_err()
+    {
+        return 1;
+    }
+    match server.run() {
+        HungUp::Politely => 0,
+        HungUp::InTheMiddle => 1,
+    }
+}
+
+/// Why the worker may stop: its parent closed the control socket between two jobs, or inside one.
+enum HungUp {
+    Politely,
+    InTheMiddle,
+}
+
+struct Server<'a> {
+    control: BorrowedFd<'a>,
+    requests: Reader,
+    answers: Writer,
+    bell: Bell,
+    log: Arc<Log>,
+    guest: Guest,
+    spins: u32,
+    timed: bool,
+    answered: u64,
+}
+
+fn start(control: BorrowedFd<'_>) -> anyhow::Result<Server<'_>> {
+    // Should the parent be killed, the kernel ends this process too. Had it died before this line, the socket's other
+    // end would be closed, which the next lines notice.
+    rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL))?;
+    let [requests, answers, code, start] = receive(control)?;
+    // A session of our own: Ctrl-C at the terminal is for the parent, who knows what to do. It fails for the leader of
+    // a process group, which is as far away from the terminal's signals.
+    let _ = rustix::process::setsid();
+    let bytes = whole(start).context("cannot read what to start")?;
+    let start: Start = postcard::from_bytes(&bytes).context("cannot understand what to start")?;
+    ensure!(
+        start.version == wire::VERSION,
+        "the worker speaks version {}, its parent {}",
+        wire::VERSION,
+        start.version
+    );
+    let (answers, requests) = ring::worker(requests, answers).context("cannot map the channel")?;
+    let log = Arc::new(Log::new(&answers));
+    let guest = Guest::load(
+        &start,
+        code.as_fd(),
+        Arc::new({
+            let log = log.clone();
+            move |bytes: &[u8]| log.append(bytes)
+        }),
+    )?;
+    let (spins, timed) = (start.spins, start.limits.timeout.is_some());
+    Ok(Server {
+        control,
+        requests,
+        bell: Bell::new(&answers),
+        answers,
+        log,
+        guest,
+        spins,
+        timed,
+        answered: 0,
+    })
+}
+
+/// Takes the parent's one packet and the descriptors that come with it.
+fn receive(control: BorrowedFd<'_>) -> anyhow::Result<[OwnedFd; 4]> {
+    let mut slot = [0; 4];
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(4))];
+    let mut ancillary = RecvAncillaryBuffer::new(&mut space);
+    let received = rustix::net::recvmsg(
+        control,
+        &mut [IoSliceMut::new(&mut slot)],
+        &mut ancillary,
+        RecvFlags::CMSG_CLOEXEC,
+    )
+    .context("this process is a worker, which only a pool can start")?;
+    ensure!(
+        received.bytes == slot.len(),
+        "the parent hung up before it said what to start"
+    );
+    let mut descriptors = Vec::new();
+    for message in ancillary.drain() {
+        match message {
+            RecvAncillaryMessage::ScmRights(received) => descriptors.extend(received),
+            _ => bail!("the parent sent something else than descriptors"),
+        }
+    }
+    descriptors.try_into().map_err(|had: Vec<OwnedFd>| {
+        anyhow::anyhow!("the parent sent {} descriptors, not 4", had.len())
+    })
+}
+
+/// All that a memory holds. Its workers share one file offset, so each reads by position.
+fn whole(memory: OwnedFd) -> std::io::Result<Vec<u8>> {
+    let memory = std::fs::File::from(memory);
+    let mut bytes = vec![0; memory.metadata()?.len() as usize];
+    memory.read_exact_at(&mut bytes, 0)?;
+    Ok(bytes)
+}
+
+fn say(control: BorrowedFd<'_>, hello: &Hello) -> anyhow::Result<()> {
+    let mut packet = postcard::to_stdvec(hello)?;
+    if packet.len() > Hello::MAX_BYTES {
+        packet = postcard::to_stdvec(&Hello::Failed("the reason is too long to be told".into()))?;
+    }
+    rustix::net::send(control, &packet, SendFlags::NOSIGNAL)?;
+    Ok(())
+}
+
+impl Server<'_> {
+    fn run(&mut self) -> HungUp {
+        let mut function = 0;
+        let mut answer = Vec::new();
+        let mut long = Vec::new();
+        loop {
+            if self.wait_for(Header::BYTES).is_err() {
+                return HungUp::Politely;
+            }
+            let Some(header) = self
+                .requests
+                .peek(Header::BYTES)
+                .first_chunk()
+                .copied()
+                .and_then(Header::decode)
+            else {
+                return HungUp::InTheMiddle;
+            };
+            let frame_bytes = header.frame_bytes();
+            let payload = Header::BYTES..Header::BYTES + header.length as usize;
+            // A frame that fits the ring is read where it lies; a longer one comes through it in pieces.
+            let (frame, held): (&[u8], usize) = if frame_bytes <= ring::CAPACITY {
+                if self.wait_for(frame_bytes).is_err() {
+                    return HungUp::InTheMiddle;
+                }
+                (self.requests.peek(frame_bytes), frame_bytes)
+            } else {
+                if self.gather(frame_bytes, &mut long).is_err() {
+                    return HungUp::InTheMiddle;
+                }
+                (&long, 0)
+            };
+            match header.kind {
+                Kind::Function => {
+                    function = frame[payload]
+                        .first_chunk()
+                        .map_or(0, |bytes| u32::from_le_bytes(*bytes));
+                    self.requests.release(held);
+                    continue;
+                }
+                Kind::Job => {}
+                Kind::Value | Kind::Fault => return HungUp::InTheMiddle,
+            }
+            // Without a time limit nobody asks when the job started, only whether one runs.
+            self.bell.set_started(if self.timed {
+                monotonic_nanoseconds()
+            } else {
+                1
+            });
+            self.log.clear();
+            answer.clear();
+            let result = wire::put_frame(Kind::Value, header.job, &mut answer, |result| {
+                self.guest.call(function, &frame[payload], result)
+            });
+            self.requests.release(held);
+            if let Err(report) = result {
+                put_report(header.job, &report, &mut answer);
+            }
+            if self.send(&answer).is_err() {
+                return HungUp::InTheMiddle;
+            }
+            self.bell.set_started(0);
+            // What a long job needed is not kept for the short ones that follow.
+            long = Vec::new();
+            if answer.capacity() > ring::CAPACITY {
+                answer = Vec::new();
+            }
+        }
+    }
+
+    /// Takes a frame that is longer than the ring out of it, as it comes.
+    fn gather(&mut self, frame_bytes: usize, frame: &mut Vec<u8>) -> Result<(), Errno> {
+        frame.clear();
+        frame.reserve_exact(frame_bytes);
+        while frame.len() < frame_bytes {
+            self.wait_for(8)?;
+            let piece = self
+                .requests
+                .available()
+                .map_err(|_| Errno::IO)?
+                .min(frame_bytes - frame.len());
+            frame.extend_from_slice(self.requests.peek(piece));
+            self.requests.release(piece);
+        }
+        Ok(())
+    }
+
+    /// Writes an answer, in pieces if it is longer than the space, and wakes the parent if it is due.
+    fn send(&mut self, mut bytes: &[u8]) -> Result<(), Errno> {
+        loop {
+            let written = self.answers.write(bytes).map_err(|_| Errno::IO)?;
+            bytes = &bytes[written..];
+            self.answers.publish();
+            if bytes.is_empty() {
+                break;
+            }
+            self.wait(|server| server.answers.space().map(|space| space > 0))?;
+        }
+        self.answered += 1;
+        if self.bell.due(self.answered) {
+            self.ring()
+        } else {
+            Ok(())
+        }
+    }
+
+    fn wait_for(&mut self, bytes: usize) -> Result<(), Errno> {
+        self.wait(|server| {
+            server
+                .requests
+                .available()
+                .map(|available| available >= bytes)
+        })
+    }
+
+    /// Spins until `ready`, and when that takes too long, sleeps until the parent rings. Fails when it hangs up.
+    fn wait(
+        &mut self,
+        ready: impl Fn(&mut Self) -> Result<bool, ring::OutOfBounds>,
+    ) -> Result<(), Errno> {
+        for _ in 0..=self.spins {
+            if ready(self).map_err(|_| Errno::IO)? {
+                return Ok(());
+            }
+            std::hint::spin_loop();
+        }
+        self.guest.rest();
+        // The parent may sleep too, until more answers than will ever come: it has to know that this is all.
+        if self.bell.due(u64::MAX >> 16) {
+            self.ring()?;
+        }
+        self.bell.park(true);
+        let woken = loop {
+            match ready(self) {
+                Ok(true) => break Ok(()),
+                Ok(false) => {}
+                Err(_) => break Err(Errno::IO),
+            }
+            match rustix::net::recv(self.control, &mut [0; 8], RecvFlags::empty()) {
+                Ok((_, 0)) => break Err(Errno::PIPE),
+                Ok(_) | Err(Errno::INTR) => {}
+                Err(error) => break Err(error),
+            }
+        };
+        self.bell.park(false);
+        woken
+    }
+
+    fn ring(&self) -> Result<(), Errno> {
+        match rustix::net::send(
+            self.control,
+            &[1],
+            SendFlags::NOSIGNAL | SendFlags::DONTWAIT,
+        ) {
+            // A full socket means that the parent has bells enough to hear.
+            Ok(_) | Err(Errno::AGAIN) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+fn put_report(job: u32, report: &FaultReport, answer: &mut Vec<u8>) {
+    let put = wire::put_frame(Kind::Fault, job, answer, |payload| {
+        let report = postcard::to_stdvec(report)?;
+        payload.extend_from_slice(&report);
+        Ok::<_, postcard::Error>(())
+    });
+    put.expect("a report in memory can always be written to memory");
+}
+
+fn monotonic_nanoseconds() -> u64 {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+    now.tv_sec as u64 * 1_000_000_000 + now.tv_nsec as u64
+}
