@@ -34,14 +34,14 @@ use wasmtime::component::{Component, ComponentExportIndex};
 /// A loaded component, ready to be called.
 ///
 /// It belongs to the thread that loaded it.
-pub(crate) struct Guest {
+pub struct Guest {
     functions: Vec<Export>,
     template: Template,
     isolation: Isolation,
     initializer: Option<(u32, Vec<u8>)>,
     /// The instance that the next job finds; `None` before the first job, after a fault, and always if each job has an
     /// instance of its own.
-    idle: Option<Instance>,
+    idle: Option<Box<Instance>>,
     clock: Option<Clock>,
 }
 
@@ -59,12 +59,8 @@ impl Guest {
     ///
     /// The machine code is not for this engine, an export of the description is missing, or the component imports
     /// something that nobody provides.
-    pub(crate) fn load(
-        start: &Start,
-        code: BorrowedFd<'_>,
-        stderr: StderrSink,
-    ) -> anyhow::Result<Guest> {
-        let engine = Engine::new(&config::serving(&start.limits))
+    pub fn load(start: &Start, code: BorrowedFd<'_>, stderr: StderrSink) -> anyhow::Result<Guest> {
+        let engine = Engine::new(&config::serving(&start.limits)?)
             .map_err(ours)
             .context("the engine cannot start")?;
         let component = code::load(&engine, code)?;
@@ -92,7 +88,7 @@ impl Guest {
     /// # Errors
     ///
     /// The guest failed, and `result` is as long as before. Its instance is gone: the next call makes a new one.
-    pub(crate) fn call(
+    pub fn call(
         &mut self,
         function: u32,
         arguments: &[u8],
@@ -114,18 +110,18 @@ impl Guest {
     }
 
     /// Stops the clock that times jobs, which costs a little as long as it runs. Whoever calls says: no job for a while.
-    pub(crate) fn rest(&mut self) {
+    pub fn rest(&mut self) {
         if let Some(clock) = &mut self.clock {
             clock.rest();
         }
     }
 
     /// A new instance, whose initializer has run.
-    fn instantiate(&self) -> Result<Instance, FaultReport> {
-        let mut instance = self.template.instantiate(self.deadline_ticks())?;
+    fn instantiate(&self) -> Result<Box<Instance>, FaultReport> {
+        let mut instance = Box::new(self.template.instantiate(self.deadline_ticks())?);
         if let Some((function, arguments)) = &self.initializer {
-            self.run(&mut instance, *function, arguments, &mut Vec::new())
-                .map_err(report::of_start)?;
+            let ran = self.run(&mut instance, *function, arguments, &mut Vec::new());
+            ran.map_err(report::of_start)?;
         }
         Ok(instance)
     }
@@ -137,12 +133,13 @@ impl Guest {
         arguments: &[u8],
         result: &mut Vec<u8>,
     ) -> Result<(), FaultReport> {
-        let Some(export) = self.functions.get(function as usize) else {
+        let place = function as usize;
+        let Some(export) = self.functions.get(place) else {
             return Err(report::no_function(function));
         };
         let called = instance
             .prepare(self.deadline_ticks())
-            .and_then(|()| instance.call(function as usize, export, arguments, result));
+            .and_then(|()| instance.call(place, export, arguments, result));
         called.map_err(|error| self.template.report(&error, &instance.store))
     }
 

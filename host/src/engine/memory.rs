@@ -25,15 +25,19 @@ impl MemoryLimit {
         }
     }
 
-    fn grow(&mut self, by_bytes: usize) -> bool {
+    /// Whether a memory or table may grow by this much. `within_own` is false where it would outgrow what the guest
+    /// itself declared: that is refused too, but isn't this limit's doing.
+    fn grow(&mut self, by_bytes: usize, within_own: bool) -> bool {
         let used_bytes = self.used_bytes.saturating_add(by_bytes as u64);
         if used_bytes > self.limit_bytes {
             self.refused = true;
             return false;
         }
-        self.used_bytes = used_bytes;
-        self.granted_bytes = by_bytes as u64;
-        true
+        if within_own {
+            self.used_bytes = used_bytes;
+            self.granted_bytes = by_bytes as u64;
+        }
+        within_own
     }
 
     fn take_back(&mut self) {
@@ -47,9 +51,12 @@ impl ResourceLimiter for MemoryLimit {
         &mut self,
         current: usize,
         desired: usize,
-        _maximum: Option<usize>,
+        maximum: Option<usize>,
     ) -> Result<bool> {
-        Ok(self.grow(desired - current))
+        Ok(self.grow(
+            desired - current,
+            maximum.is_none_or(|maximum| desired <= maximum),
+        ))
     }
 
     fn memory_grow_failed(&mut self, _error: wasmtime::Error) -> Result<()> {
@@ -61,9 +68,10 @@ impl ResourceLimiter for MemoryLimit {
         &mut self,
         current: usize,
         desired: usize,
-        _maximum: Option<usize>,
+        maximum: Option<usize>,
     ) -> Result<bool> {
-        Ok(self.grow((desired - current).saturating_mul(TABLE_ELEMENT_BYTES)))
+        let by_bytes = (desired - current).saturating_mul(TABLE_ELEMENT_BYTES);
+        Ok(self.grow(by_bytes, maximum.is_none_or(|maximum| desired <= maximum)))
     }
 
     fn table_grow_failed(&mut self, _error: wasmtime::Error) -> Result<()> {
