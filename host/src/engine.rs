@@ -59,7 +59,11 @@ impl Guest {
     ///
     /// The machine code is not for this engine, an export of the description is missing, or the component imports
     /// something that nobody provides.
-    pub(crate) fn load(start: &Start, code: BorrowedFd<'_>, stderr: StderrSink) -> anyhow::Result<Guest> {
+    pub(crate) fn load(
+        start: &Start,
+        code: BorrowedFd<'_>,
+        stderr: StderrSink,
+    ) -> anyhow::Result<Guest> {
         let engine = Engine::new(&config::serving(&start.limits)?)
             .map_err(ours)
             .context("the engine cannot start")?;
