@@ -18,9 +18,9 @@ pub(crate) fn is_gone(pid: u32) -> bool {
     !fs::exists(format!("/proc/{pid}")).unwrap()
 }
 
-/// Whether a process has ended, and only waits to be reaped.
-pub(crate) fn is_zombie(pid: u32) -> bool {
-    stat(pid).is_none_or(|stat| stat.state == "Z")
+/// Whether a process is in this state: `T` for stopped, `Z` for ended but not reaped.
+pub(crate) fn is_in_state(pid: u32, state: &str) -> bool {
+    stat(pid).is_some_and(|stat| stat.state == state)
 }
 
 /// The children of a process, dead ones that nobody reaped included.

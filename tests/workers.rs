@@ -31,6 +31,13 @@ fn timeout(ms: u64) -> Limits {
     }
 }
 
+/// Stops a process, and waits until it stands.
+#[track_caller]
+fn stop(pid: u32) {
+    send(pid, Signal::STOP);
+    until("it stands", PATIENCE, || process::is_in_state(pid, "T"));
+}
+
 /// Waits until a job that computes has visibly begun, and says in which process.
 #[track_caller]
 fn spinning(pool: &Pool, except: &[u32]) -> u32 {
@@ -62,8 +69,11 @@ fn an_idle_worker_that_dies_is_replaced() {
             pool.stats().workers.iter().all(|worker| worker.ready)
         });
         let before = pids(&pool);
-        send(before[0], signal);
         until("it is replaced", PATIENCE, || {
+            // Wasmtime's handler of faults lets the first one pass that none of its guests made.
+            if !is_gone(before[0]) {
+                send(before[0], signal);
+            }
             let stats = pool.stats();
             stats.workers.len() == 2
                 && stats
@@ -103,11 +113,11 @@ fn a_job_that_was_running_when_two_workers_died_is_poisoned() {
         let second = spinning(&pool, &[first]);
         assert!(!endless.is_done());
         assert_eq!(pool.stats().jobs_retried, 1);
-        send(second, Signal::SEGV);
+        send(second, Signal::ABORT);
         let fault = fault(endless.wait());
-        assert_eq!(fault.cause, Cause::Poisoned(End::Killed(11)));
+        assert_eq!(fault.cause, Cause::Poisoned(End::Killed(6)));
         assert_eq!((fault.attempt, fault.pid), (2, Some(second)));
-        assert!(fault.to_string().contains("SIGSEGV"), "{fault}");
+        assert!(fault.to_string().contains("SIGABRT"), "{fault}");
         assert_eq!(pool.map::<u32>("maybe-trap", [1, 2]), Ok(vec![1, 2]));
     });
 }
@@ -244,7 +254,7 @@ fn a_stopped_worker_is_replaced_where_jobs_have_a_time_limit() {
             .unwrap();
         let sleeping = pool.submit::<()>("sleep", (200_u64,)).unwrap();
         until("it is busy", PATIENCE, || pool.stats().workers[0].busy);
-        send(pids(&pool)[0], Signal::STOP);
+        stop(pids(&pool)[0]);
         match sleeping.wait() {
             Err(Error::Job(fault)) => {
                 assert_eq!(fault.cause, Cause::Timeout(Duration::from_millis(300)))
@@ -253,10 +263,13 @@ fn a_stopped_worker_is_replaced_where_jobs_have_a_time_limit() {
             ended => assert_eq!(ended, Ok(())),
         }
         // While idle: the job that it is given goes to another.
-        let stopped = pids(&pool);
-        stopped.iter().for_each(|pid| send(*pid, Signal::STOP));
+        until("there is another", PATIENCE, || {
+            pool.stats().workers.iter().any(|worker| worker.ready)
+        });
+        let stopped = pids(&pool)[0];
+        stop(stopped);
         assert_eq!(pool.apply::<u32>("maybe-trap", (1,)), Ok(1));
-        assert!(stopped.into_iter().all(is_gone));
+        assert!(is_gone(stopped));
     });
 }
 
@@ -265,7 +278,7 @@ fn a_stopped_worker_goes_on_where_it_was() {
     within(PATIENCE, || {
         let pool = builder("arith").workers(1).build().unwrap();
         let pid = pids(&pool)[0];
-        send(pid, Signal::STOP);
+        stop(pid);
         let handle = pool.map_async::<i64>("square", 0..100_000).unwrap();
         assert!(
             handle
@@ -285,7 +298,7 @@ fn dropping_a_pool_ends_stopped_workers() {
     within(PATIENCE, || {
         let pool = pool("arith");
         let pids = pids(&pool);
-        pids.iter().for_each(|pid| send(*pid, Signal::STOP));
+        pids.iter().copied().for_each(stop);
         drop(pool);
         assert!(pids.into_iter().all(is_gone));
     });
@@ -1005,7 +1018,7 @@ fn the_programs_death_ends_its_workers() {
         until("they are gone", Duration::from_secs(1), || {
             workers
                 .iter()
-                .all(|&pid| is_gone(pid) || process::is_zombie(pid))
+                .all(|&pid| is_gone(pid) || process::is_in_state(pid, "Z"))
         });
         program.wait().unwrap();
     });
@@ -1025,14 +1038,16 @@ fn a_worker_has_nothing_of_its_parents() {
         std::fs::read_link(format!("/proc/{pid}/cwd")).unwrap(),
         PathBuf::from("/")
     );
-    // A session of its own, so that a terminal's signals pass it by.
-    let session = rustix::process::getsid(rustix::process::Pid::from_raw(pid as i32)).unwrap();
-    assert_ne!(session, rustix::process::getsid(None).unwrap());
-    // Standard input, output and error, and the memories and sockets that it was given: no file of ours, no pipe.
+    // A process group of its own, so that a terminal's signals pass it by.
+    let worker = rustix::process::Pid::from_raw(pid as i32);
+    assert_eq!(rustix::process::getpgid(worker).ok(), worker);
+    // Standard input, output and error, the memories and the socket that it was given, and what Wasmtime opened: no file
+    // of ours, no pipe.
+    let own = format!("/proc/{pid}/pagemap");
     for entry in std::fs::read_dir(format!("/proc/{pid}/fd")).unwrap() {
         let target = std::fs::read_link(entry.unwrap().path()).unwrap();
         let target = target.to_string_lossy();
-        let expected = ["socket:", "/dev/null", "/memfd:", "anon_inode:"];
+        let expected = ["socket:", "/dev/null", "/memfd:", "anon_inode:", &own];
         assert!(
             expected.iter().any(|start| target.starts_with(start)),
             "{target}"

@@ -96,6 +96,8 @@ pub(super) struct Driver {
     pub(super) leader: Leader,
     /// Whether the leader sleeps, so that whoever changes something has to nudge it.
     pub(super) asleep: bool,
+    /// Whether, since it fell asleep, jobs came home or went out of which no worker will tell it.
+    pub(super) news: bool,
     /// Threads that wait while another one leads, any of which can take over.
     pub(super) followers: Vec<std::thread::Thread>,
     /// Streams that are not dropped yet, and tasks with a handle that are not done, or whose callback has not run.
@@ -130,6 +132,7 @@ impl Driver {
             state: State::Open,
             leader: Leader::Nobody,
             asleep: false,
+            news: false,
             followers: Vec::new(),
             tasks: 0,
             counts: Counts::default(),
@@ -194,6 +197,7 @@ impl Driver {
             );
         });
         if let Some(task) = owner {
+            self.news = true;
             let now = Instant::now();
             if let Some(since) = seat.since.replace(now) {
                 task.learn(jobs, now - since);
@@ -254,6 +258,7 @@ impl Driver {
                 self.queue.push_front(rest);
             }
         }
+        self.news = true;
         if link.chunks() == 0 {
             seat.since = Some(Instant::now());
         }
@@ -413,6 +418,7 @@ impl Driver {
             &mut self.tasks,
             &mut self.notes,
         );
+        self.news = true;
         self.counts.done += 1;
     }
 
@@ -445,6 +451,7 @@ impl Driver {
                 &mut self.tasks,
                 &mut self.notes,
             );
+            self.news = true;
             self.counts.done += 1;
         }
     }
@@ -575,6 +582,7 @@ impl Driver {
         let links = self.seats.iter_mut().filter_map(|seat| seat.link.as_mut());
         links.filter(|link| link.chunks() > 0).for_each(Link::sleep);
         self.asleep = true;
+        self.news = false;
     }
 
     /// Lets a sleeping leader sleep on, now that jobs were added; `false` if it has to be woken instead.

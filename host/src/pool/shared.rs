@@ -411,8 +411,12 @@ impl Drop for Driving<'_> {
         };
         let notes = std::mem::take(&mut driver.notes);
         let keeper_wanted = std::mem::take(&mut driver.keeper_wanted);
+        let nudge = driver.asleep && std::mem::take(&mut driver.news);
         let idle = driver.tasks == 0 && driver.state != State::Open;
         drop(driver);
+        if nudge {
+            self.shared.nudge();
+        }
         if keeper_wanted {
             self.shared.call_keeper();
         }
