@@ -67,9 +67,6 @@ fn start(control: BorrowedFd<'_>) -> anyhow::Result<Server<'_>> {
     // end would be closed, which the next lines notice.
     rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL))?;
     let [requests, answers, code, start] = receive(control)?;
-    // A session of our own: Ctrl-C at the terminal is for the parent, who knows what to do. It fails for the leader of
-    // a process group, which is as far away from the terminal's signals.
-    let _ = rustix::process::setsid();
     let bytes = whole(start).context("cannot read what to start")?;
     let start: Start = postcard::from_bytes(&bytes).context("cannot understand what to start")?;
     ensure!(
