@@ -18,9 +18,9 @@ fn main() -> anyhow::Result<()> {
 }
 
 async fn talk() -> anyhow::Result<()> {
-    let pool = Pool::builder().workers(2).component("faults").build()?;
+    let pool = Pool::builder().workers(3).component("faults").build()?;
 
-    // Many at once, each taken as soon as it is done: the longer a guest sleeps, the later it comes.
+    // Many at once, each taken as soon as it is done: the shortest nap first, if there is a worker for each.
     let mut naps = JoinSet::new();
     for milliseconds in [120u64, 40, 80] {
         let nap: Handle<()> = pool.submit("sleep", (milliseconds,))?;
