@@ -24,7 +24,7 @@ impl Folder {
 
     fn options(&self) -> Options {
         Options {
-            program: Some(PathBuf::from(program())),
+            program: Some(program()),
             cache: Some(self.0.join("cache")),
             ..Options::default()
         }

@@ -3,6 +3,12 @@
 //! The tests' own `main` belongs to the test harness and does not call `host::init()`, so every pool here names the
 //! program `host` as its worker.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a test fails by panicking, and starts the program as a user would"
+)]
+
 mod components;
 mod pool;
 mod process;

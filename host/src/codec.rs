@@ -22,10 +22,10 @@ mod decode;
 mod dynamic;
 mod encode;
 
-pub(crate) use decode::{accepts, decode, gives};
 pub use decode::DecodeError;
-pub(crate) use encode::encode;
+pub(crate) use decode::{accepts, decode, gives};
 pub use encode::EncodeError;
+pub(crate) use encode::encode;
 
 use crate::types::Type;
 
@@ -38,7 +38,9 @@ fn flag_bytes(flags: usize) -> usize {
 /// the same order, whatever their case and whatever joins the words.
 fn same_name(wit: &str, rust: &str) -> bool {
     fn letters(name: &str) -> impl Iterator<Item = u8> + '_ {
-        name.bytes().filter(|byte| !matches!(byte, b'-' | b'_')).map(|byte| byte.to_ascii_lowercase())
+        name.bytes()
+            .filter(|byte| !matches!(byte, b'-' | b'_'))
+            .map(|byte| byte.to_ascii_lowercase())
     }
     wit == rust || letters(wit).eq(letters(rust))
 }

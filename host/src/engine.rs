@@ -2,24 +2,24 @@
 //!
 //! This module doesn't know that it runs in a child process.
 
-mod config;
+mod clock;
 mod code;
+mod config;
+mod dynamic;
 mod imports;
 mod instance;
 mod memory;
-mod waiting;
-mod stderr;
-mod clock;
-mod typed;
-mod dynamic;
 mod number;
 mod reader;
 mod report;
+mod stderr;
 #[cfg(test)]
 mod tests;
+mod typed;
+mod waiting;
 
 pub(crate) use config::compiling;
-pub use stderr::StderrSink;
+pub(crate) use stderr::StderrSink;
 
 use crate::job::Isolation;
 use crate::types::Function;
@@ -28,20 +28,20 @@ use anyhow::{Context, bail};
 use clock::Clock;
 use instance::{Instance, Template};
 use std::os::fd::BorrowedFd;
-use wasmtime::component::{Component, ComponentExportIndex};
 use wasmtime::Engine;
+use wasmtime::component::{Component, ComponentExportIndex};
 
 /// A loaded component, ready to be called.
 ///
 /// It belongs to the thread that loaded it.
-pub struct Guest {
+pub(crate) struct Guest {
     functions: Vec<Export>,
     template: Template,
     isolation: Isolation,
     initializer: Option<(u32, Vec<u8>)>,
     /// The instance that the next job finds; `None` before the first job, after a fault, and always if each job has an
     /// instance of its own.
-    idle: Option<Instance>,
+    idle: Option<Box<Instance>>,
     clock: Option<Clock>,
 }
 
@@ -59,17 +59,31 @@ impl Guest {
     ///
     /// The machine code is not for this engine, an export of the description is missing, or the component imports
     /// something that nobody provides.
-    pub fn load(start: &Start, code: BorrowedFd<'_>, stderr: StderrSink) -> anyhow::Result<Guest> {
-        let engine = Engine::new(&config::serving(&start.limits)).map_err(ours).context("the engine cannot start")?;
+    pub(crate) fn load(
+        start: &Start,
+        code: BorrowedFd<'_>,
+        stderr: StderrSink,
+    ) -> anyhow::Result<Guest> {
+        let engine = Engine::new(&config::serving(&start.limits)?)
+            .map_err(ours)
+            .context("the engine cannot start")?;
         let component = code::load(&engine, code)?;
-        let exports = start.description.functions.iter().map(|function| export(&component, function));
+        let exports = start
+            .description
+            .functions
+            .iter()
+            .map(|function| export(&component, function));
         Ok(Guest {
             functions: exports.collect::<anyhow::Result<_>>()?,
             template: Template::new(&component, &start.limits, &start.grants, stderr)?,
             isolation: start.isolation,
             initializer: start.initializer.clone(),
             idle: None,
-            clock: start.limits.timeout.map(|limit| Clock::new(&engine, limit)).transpose()?,
+            clock: start
+                .limits
+                .timeout
+                .map(|limit| Clock::new(&engine, limit))
+                .transpose()?,
         })
     }
 
@@ -78,7 +92,12 @@ impl Guest {
     /// # Errors
     ///
     /// The guest failed, and `result` is as long as before. Its instance is gone: the next call makes a new one.
-    pub fn call(&mut self, function: u32, arguments: &[u8], result: &mut Vec<u8>) -> Result<(), FaultReport> {
+    pub(crate) fn call(
+        &mut self,
+        function: u32,
+        arguments: &[u8],
+        result: &mut Vec<u8>,
+    ) -> Result<(), FaultReport> {
         self.template.stderr.forget();
         if let Some(clock) = &mut self.clock {
             clock.run();
@@ -95,17 +114,18 @@ impl Guest {
     }
 
     /// Stops the clock that times jobs, which costs a little as long as it runs. Whoever calls says: no job for a while.
-    pub fn rest(&mut self) {
+    pub(crate) fn rest(&mut self) {
         if let Some(clock) = &mut self.clock {
             clock.rest();
         }
     }
 
     /// A new instance, whose initializer has run.
-    fn instantiate(&self) -> Result<Instance, FaultReport> {
-        let mut instance = self.template.instantiate(self.deadline_ticks())?;
+    fn instantiate(&self) -> Result<Box<Instance>, FaultReport> {
+        let mut instance = Box::new(self.template.instantiate(self.deadline_ticks())?);
         if let Some((function, arguments)) = &self.initializer {
-            self.run(&mut instance, *function, arguments, &mut Vec::new()).map_err(report::of_start)?;
+            let ran = self.run(&mut instance, *function, arguments, &mut Vec::new());
+            ran.map_err(report::of_start)?;
         }
         Ok(instance)
     }
@@ -117,12 +137,13 @@ impl Guest {
         arguments: &[u8],
         result: &mut Vec<u8>,
     ) -> Result<(), FaultReport> {
-        let Some(export) = self.functions.get(function as usize) else {
+        let place = function as usize;
+        let Some(export) = self.functions.get(place) else {
             return Err(report::no_function(function));
         };
         let called = instance
             .prepare(self.deadline_ticks())
-            .and_then(|()| instance.call(function as usize, export, arguments, result));
+            .and_then(|()| instance.call(place, export, arguments, result));
         called.map_err(|error| self.template.report(&error, &instance.store))
     }
 
@@ -137,14 +158,25 @@ fn export(component: &Component, function: &Function) -> anyhow::Result<Export> 
     let interface = match &function.interface {
         Some(name) => match component.get_export_index(None, name.as_str()) {
             Some(index) => Some(index),
-            None => bail!("the component exports no interface `{name}`; was it compiled from another file?"),
+            None => bail!(
+                "the component exports no interface `{name}`; was it compiled from another file?"
+            ),
         },
         None => None,
     };
     let index = component
         .get_export_index(interface.as_ref(), function.name.as_str())
-        .with_context(|| format!("the component exports no function `{}`", function.full_name()))?;
-    Ok(Export { index, bind: typed::binding(function).unwrap_or(dynamic::bind), function: function.clone() })
+        .with_context(|| {
+            format!(
+                "the component exports no function `{}`",
+                function.full_name()
+            )
+        })?;
+    Ok(Export {
+        index,
+        bind: typed::binding(function).unwrap_or(dynamic::bind),
+        function: function.clone(),
+    })
 }
 
 /// Wasmtime has an error type of its own, which knows no anyhow.

@@ -119,7 +119,12 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Limits { timeout: None, memory_bytes: 1 << 30, fuel: None, stack_bytes: 512 << 10 }
+        Limits {
+            timeout: None,
+            memory_bytes: 1 << 30,
+            fuel: None,
+            stack_bytes: 512 << 10,
+        }
     }
 }
 
@@ -168,7 +173,11 @@ impl fmt::Display for Fault {
             write!(f, " (attempt {}, pid {pid})", self.attempt)?;
         }
         write!(f, ": {}", self.cause)?;
-        if let Some(line) = self.stderr.lines().rfind(|line| !line.trim().is_empty() && !line.starts_with("note:")) {
+        if let Some(line) = self
+            .stderr
+            .lines()
+            .rfind(|line| !line.trim().is_empty() && !line.starts_with("note:"))
+        {
             write!(f, "; its last words: {line}")?;
         }
         Ok(())

@@ -1,11 +1,35 @@
-//! A pool of sandboxed worker processes that call the functions of WebAssembly components.
+//! A pool of sandboxed worker processes that call the functions of WebAssembly components: what
+//! `multiprocessing.Pool` is in Python, for code you need not trust, in any language that compiles to a component.
+//!
+//! ```rust,standalone_crate
+//! fn main() -> anyhow::Result<()> {
+//!     host::init(); // first line: this same program also serves as the worker
+//!     let pool = host::Pool::builder().workers(4).component("arith").build()?;
+//!     let squares: Vec<i64> = pool.map("square", 0..12)?;
+//!     assert_eq!(squares[11], 121);
+//!     let products: Vec<i64> = pool.starmap("product", [(1, 2, 3), (3, 4, 5)])?;
+//!     assert_eq!(products, [6, 60]);
+//!     Ok(())
+//! }
+//! ```
+//!
+//! Start with [`Pool`]. A job that fails is an [`Outcome`] like any other, a [`Fault`] that says who is to blame:
+//! a guest can trap, loop, eat memory or take its process down, and costs nobody but itself. Values travel by
+//! [serde] and are checked against the component's WIT types; [`Value`] is for types known only at run time.
+//!
+//! Two walls stand between a guest and the machine: WebAssembly, and the worker's own process. The parent never runs
+//! guest code, nor compiles it: a helper process does, with limits, into a cache.
 
-pub mod types;
-pub mod value;
+#![warn(clippy::print_stdout, clippy::print_stderr, clippy::exit)]
+
+pub mod pool;
+
 pub mod codec;
 pub mod component;
 pub mod job;
-pub mod pool;
+pub mod types;
+pub mod value;
+
 mod engine;
 mod link;
 mod ring;
@@ -14,18 +38,34 @@ mod wire;
 mod worker;
 
 pub use component::{Description, Source};
-pub use pool::Pool;
+pub use job::{Cause, Dir, Fault, Isolation, Limits, Outcome, Report};
+pub use link::StartError;
+pub use pool::{
+    BuildError, Builder, Error, Func, FunctionError, Handle, Imap, Pool, Stats, When, WorkerStats,
+    wait,
+};
 pub use role::NoChildren;
 pub use types::Type;
 pub use value::Value;
 
-/// Serves as a worker if this process was started as one; must be the first line of `main`.
+/// Serves as a worker, and does not return, if this process was started as one. Call it in the first line of `main`.
+///
+/// A pool starts its workers, and the helper that compiles, from the program's own executable, so that parent and child
+/// can't differ in version. A program that builds a pool without having called this gets
+/// [`NoChildren::Uninitialised`]; one whose workers are another program ([`Builder::worker_program`]) need not call it.
 pub fn init() {
     use role::Role;
-    let code = match Role::of_this_process() {
-        None => return role::set_initialised(),
-        Some(Role::Compiler) => component::compiler::serve(),
-        Some(Role::Worker) => worker::serve(),
+    let Some(role) = Role::of_this_process() else {
+        return role::set_initialised();
     };
+    role::leave_session();
+    let code = match role {
+        Role::Compiler => component::compiler::serve(),
+        Role::Worker => worker::serve(),
+    };
+    #[expect(
+        clippy::exit,
+        reason = "a child that has served must not go on to run the program's `main`"
+    )]
     std::process::exit(code)
 }

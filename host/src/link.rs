@@ -12,7 +12,10 @@ use crate::role::{self, NoChildren, Role};
 use crate::wire::{self, FaultReport, Header, Hello, Kind};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::io::Errno;
-use rustix::net::{AddressFamily, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage, SendFlags, SocketFlags, SocketType};
+use rustix::net::{
+    AddressFamily, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage, SendFlags, SocketFlags,
+    SocketType,
+};
 use rustix::process::{Pid, PidfdFlags, Signal, WaitId, WaitIdOptions};
 use std::collections::VecDeque;
 use std::io::IoSlice;
@@ -72,7 +75,11 @@ pub enum StartError {
 }
 
 fn said(stderr: &str) -> String {
-    if stderr.trim().is_empty() { String::new() } else { format!("; it said: {}", stderr.trim()) }
+    if stderr.trim().is_empty() {
+        String::new()
+    } else {
+        format!("; it said: {}", stderr.trim())
+    }
 }
 
 /// Jobs that travel together, in the frames in which they travel: one that names the function, then one a job.
@@ -136,24 +143,51 @@ impl<O> Link<O> {
     /// Starts a worker. It is ready when [`Link::greet`] says so.
     pub(crate) fn start(launch: &Launch, slot: u32) -> Result<Link<O>, StartError> {
         fn system(what: &'static str) -> impl Fn(Errno) -> StartError {
-            move |error| StartError::System { what, error: error.into() }
+            move |error| StartError::System {
+                what,
+                error: error.into(),
+            }
         }
         let (requests, answers) = ring::memories().map_err(system("shared memory"))?;
-        let (writer, reader) = ring::parent(&requests, &answers).map_err(system("an address range for the channel"))?;
+        let (writer, reader) = ring::parent(&requests, &answers)
+            .map_err(system("an address range for the channel"))?;
         // Packets, so that a greeting can't be cut in two and each bell is one.
-        let (control, theirs) =
-            rustix::net::socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)
-                .map_err(system("a socket"))?;
-        let descriptors = [requests.as_fd(), answers.as_fd(), launch.code.as_fd(), launch.start.as_fd()];
+        let (control, theirs) = rustix::net::socketpair(
+            AddressFamily::UNIX,
+            SocketType::SEQPACKET,
+            SocketFlags::CLOEXEC,
+            None,
+        )
+        .map_err(system("a socket"))?;
+        let descriptors = [
+            requests.as_fd(),
+            answers.as_fd(),
+            launch.code.as_fd(),
+            launch.start.as_fd(),
+        ];
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(4))];
         let mut ancillary = SendAncillaryBuffer::new(&mut space);
         ancillary.push(SendAncillaryMessage::ScmRights(&descriptors));
-        rustix::net::sendmsg(&control, &[IoSlice::new(&slot.to_le_bytes())], &mut ancillary, SendFlags::NOSIGNAL)
-            .map_err(system("to send descriptors"))?;
-        let stderr = answers.try_clone().map_err(|error| StartError::System { what: "a descriptor", error })?;
+        rustix::net::sendmsg(
+            &control,
+            &[IoSlice::new(&slot.to_le_bytes())],
+            &mut ancillary,
+            SendFlags::NOSIGNAL,
+        )
+        .map_err(system("to send descriptors"))?;
+        let stderr = answers.try_clone().map_err(|error| StartError::System {
+            what: "a descriptor",
+            error,
+        })?;
         let mut command = role::command(launch.program.as_deref(), Role::Worker)?;
-        command.stdin(Stdio::from(theirs)).stdout(Stdio::null()).stderr(Stdio::from(stderr));
-        let child = command.spawn().map_err(|error| StartError::System { what: "a worker process", error })?;
+        command
+            .stdin(Stdio::from(theirs))
+            .stdout(Stdio::null())
+            .stderr(Stdio::from(stderr));
+        let child = command.spawn().map_err(|error| StartError::System {
+            what: "a worker process",
+            error,
+        })?;
         let pid = Pid::from_child(&child);
         let process = match rustix::process::pidfd_open(pid, PidfdFlags::empty()) {
             Ok(process) => process,
@@ -193,22 +227,32 @@ impl<O> Link<O> {
         };
         if length == 0 {
             let stderr = String::from_utf8_lossy(&self.requests.stderr()).into_owned();
-            return Err(StartError::Died { end: self.reap(), stderr });
+            return Err(StartError::Died {
+                end: self.reap(),
+                stderr,
+            });
         }
         match postcard::from_bytes(&packet[..length]) {
-            Ok(Hello::Ready { version: wire::VERSION }) => Ok(true),
+            Ok(Hello::Ready {
+                version: wire::VERSION,
+            }) => Ok(true),
             Ok(Hello::Ready { version }) => Err(StartError::Refused(format!(
                 "it speaks version {version} of the protocol, not {}: name the worker program of this very build",
                 wire::VERSION
             ))),
             Ok(Hello::Failed(reason)) => Err(StartError::Refused(reason)),
-            Err(_) => Err(StartError::Refused("it greeted with something that is no greeting".into())),
+            Err(_) => Err(StartError::Refused(
+                "it greeted with something that is no greeting".into(),
+            )),
         }
     }
 
     /// The error of a worker that was not ready after `after`.
     pub(crate) fn silent(&self, after: Duration) -> StartError {
-        StartError::Silent { after, stderr: String::from_utf8_lossy(&self.requests.stderr()).into_owned() }
+        StartError::Silent {
+            after,
+            stderr: String::from_utf8_lossy(&self.requests.stderr()).into_owned(),
+        }
     }
 
     /// The process id.
@@ -233,13 +277,19 @@ impl<O> Link<O> {
 
     /// The chunk whose jobs run now, and how many of them are answered.
     pub(crate) fn running(&self) -> Option<(&Chunk<O>, u32)> {
-        self.in_flight.front().map(|flying| (&flying.chunk, flying.answered))
+        self.in_flight
+            .front()
+            .map(|flying| (&flying.chunk, flying.answered))
     }
 
     /// Sends a chunk, or as much of it as the ring holds; [`Link::flush`] sends the rest.
     pub(crate) fn feed(&mut self, chunk: Chunk<O>) -> Result<(), Broken> {
         self.asked += u64::from(chunk.count);
-        self.in_flight.push_back(Flying { chunk, sent: 0, answered: 0 });
+        self.in_flight.push_back(Flying {
+            chunk,
+            sent: 0,
+            answered: 0,
+        });
         self.flush().map(drop)
     }
 
@@ -248,9 +298,16 @@ impl<O> Link<O> {
         let mut sent = false;
         // What is unsent stands at the end, so look for its start from there.
         let unsent = |flying: &Flying<O>| flying.sent < flying.chunk.frames.len();
-        let first = self.in_flight.iter().rposition(|flying| !unsent(flying)).map_or(0, |last| last + 1);
+        let first = self
+            .in_flight
+            .iter()
+            .rposition(|flying| !unsent(flying))
+            .map_or(0, |last| last + 1);
         for flying in self.in_flight.range_mut(first..) {
-            let written = self.requests.write(&flying.chunk.frames[flying.sent..]).map_err(Broken::from)?;
+            let written = self
+                .requests
+                .write(&flying.chunk.frames[flying.sent..])
+                .map_err(Broken::from)?;
             flying.sent += written;
             sent |= written > 0;
             if unsent(flying) {
@@ -277,11 +334,17 @@ impl<O> Link<O> {
             if row.count == 0 {
                 break;
             }
-            let Some(flying) = self.in_flight.front_mut() else { break };
+            let Some(flying) = self.in_flight.front_mut() else {
+                break;
+            };
             let answers = Answers {
                 first: flying.chunk.first + u64::from(flying.answered),
                 count: row.count,
-                attempt: if flying.answered == 0 { flying.chunk.attempts + 1 } else { 1 },
+                attempt: if flying.answered == 0 {
+                    flying.chunk.attempts + 1
+                } else {
+                    1
+                },
                 frames: if start == 0 && row.end == self.inbox.len() {
                     std::mem::take(&mut self.inbox)
                 } else {
@@ -302,12 +365,19 @@ impl<O> Link<O> {
 
     /// The whole answers in the inbox from `start` on that belong to the front chunk.
     fn row(&self, start: usize) -> Result<Row, Broken> {
-        let Some(flying) = self.in_flight.front() else { return Err(Broken("an answer that nobody asked for")) };
-        let mut row = Row { count: 0, end: start };
+        let Some(flying) = self.in_flight.front() else {
+            return Err(Broken("an answer that nobody asked for"));
+        };
+        let mut row = Row {
+            count: 0,
+            end: start,
+        };
         let first = flying.chunk.first + u64::from(flying.answered);
         let left = flying.chunk.count - flying.answered;
         while row.count < left {
-            let Some(head) = self.inbox[row.end..].first_chunk() else { break };
+            let Some(head) = self.inbox[row.end..].first_chunk() else {
+                break;
+            };
             let header = Header::decode(*head).ok_or(Broken("a frame of an unknown kind"))?;
             if !matches!(header.kind, Kind::Value | Kind::Fault) {
                 return Err(Broken("a request in the place of an answer"));
@@ -332,9 +402,14 @@ impl<O> Link<O> {
 
     /// Says that this side sleeps until the front chunk is answered. Look for answers once more before you block.
     pub(crate) fn sleep(&mut self) {
-        let Some(front) = self.in_flight.front() else { return };
+        let Some(front) = self.in_flight.front() else {
+            return;
+        };
         self.naps = self.naps.wrapping_add(1);
-        self.requests.sleep(self.answered + u64::from(front.chunk.count - front.answered), self.naps);
+        self.requests.sleep(
+            self.answered + u64::from(front.chunk.count - front.answered),
+            self.naps,
+        );
     }
 
     /// Whether there are answers to collect.
@@ -399,7 +474,11 @@ impl<O> Link<O> {
                 waiting.push(rest);
             }
         }
-        Lost { end, running, waiting }
+        Lost {
+            end,
+            running,
+            waiting,
+        }
     }
 
     /// Kills the process if it still runs, and waits for its end.
@@ -422,7 +501,11 @@ impl<O> Link<O> {
     fn ring(&self) {
         if self.requests.peer_sleeps() {
             // A full socket has woken the worker already, a closed one shows in the next look at it.
-            let _ = rustix::net::send(&self.control, &[1], SendFlags::NOSIGNAL | SendFlags::DONTWAIT);
+            let _ = rustix::net::send(
+                &self.control,
+                &[1],
+                SendFlags::NOSIGNAL | SendFlags::DONTWAIT,
+            );
         }
     }
 }
@@ -461,12 +544,21 @@ impl<O> Chunk<O> {
             Ok::<_, std::convert::Infallible>(())
         });
         let Ok(()) = named;
-        Chunk { owner, first, count: 0, attempts: 0, frames }
+        Chunk {
+            owner,
+            first,
+            count: 0,
+            attempts: 0,
+            frames,
+        }
     }
 
     /// Adds the next job, whose arguments `write` appends.
     #[inline]
-    pub(crate) fn push<E>(&mut self, write: impl FnOnce(&mut Vec<u8>) -> Result<(), E>) -> Result<(), E> {
+    pub(crate) fn push<E>(
+        &mut self,
+        write: impl FnOnce(&mut Vec<u8>) -> Result<(), E>,
+    ) -> Result<(), E> {
         let job = (self.first + u64::from(self.count)) as u32;
         wire::put_frame(Kind::Job, job, &mut self.frames, write)?;
         self.count += 1;
@@ -499,14 +591,25 @@ impl<O> Chunk<O> {
         self.frames.truncate(end);
         let (first, count) = (self.first + u64::from(jobs), self.count - jobs);
         self.count = jobs;
-        Some(Chunk { owner: self.owner.clone(), first, count, attempts: 0, frames })
+        Some(Chunk {
+            owner: self.owner.clone(),
+            first,
+            count,
+            attempts: 0,
+            frames,
+        })
     }
 
     /// Where the frame of the job with this place in the chunk starts.
     fn frame_end(&self, jobs: u32) -> usize {
         (0..jobs).fold(Self::FUNCTION_BYTES, |end, _| {
-            let header = self.frames[end..].first_chunk().copied().and_then(Header::decode);
-            end + header.expect("frames that this process wrote are whole").frame_bytes()
+            let header = self.frames[end..]
+                .first_chunk()
+                .copied()
+                .and_then(Header::decode);
+            end + header
+                .expect("frames that this process wrote are whole")
+                .frame_bytes()
         })
     }
 }
@@ -519,11 +622,13 @@ pub(crate) fn each_answer(frames: &[u8]) -> impl Iterator<Item = Result<&[u8], F
         let payload = rest.get(Header::BYTES..Header::BYTES + header.length as usize)?;
         rest = rest.get(header.frame_bytes()..)?;
         Some(match header.kind {
-            Kind::Fault => Err(postcard::from_bytes(payload).unwrap_or_else(|_| FaultReport {
-                cause: Cause::Result("the worker sent a report that is none".into()),
-                backtrace: Vec::new(),
-                stderr: String::new(),
-            })),
+            Kind::Fault => Err(
+                postcard::from_bytes(payload).unwrap_or_else(|_| FaultReport {
+                    cause: Cause::Result("the worker sent a report that is none".into()),
+                    backtrace: Vec::new(),
+                    stderr: String::new(),
+                }),
+            ),
             _ => Ok(payload),
         })
     })

@@ -139,7 +139,11 @@ impl Pool {
     ///
     /// # Errors
     /// [`Error::Job`] with the fault, [`Error::Function`], [`Error::Item`], [`Error::Closed`].
-    pub fn apply<R: DeserializeOwned>(&self, function: &str, arguments: impl Serialize) -> Result<R, Error> {
+    pub fn apply<R: DeserializeOwned>(
+        &self,
+        function: &str,
+        arguments: impl Serialize,
+    ) -> Result<R, Error> {
         self.call::<R>(function, Shape::List)?.one(&arguments)
     }
 
@@ -179,7 +183,11 @@ impl Pool {
         items: I,
     ) -> Result<Imap<'_, I::IntoIter, R>, Error> {
         let call = self.call::<R>(function, Shape::Single)?;
-        Ok(Imap::new(Stream::new(call, items.into_iter(), Order::Input)))
+        Ok(Imap::new(Stream::new(
+            call,
+            items.into_iter(),
+            Order::Input,
+        )))
     }
 
     /// As [`Pool::imap`], but yields each result as soon as it is there.
@@ -192,14 +200,22 @@ impl Pool {
         items: I,
     ) -> Result<Imap<'_, I::IntoIter, R>, Error> {
         let call = self.call::<R>(function, Shape::Single)?;
-        Ok(Imap::new(Stream::new(call, items.into_iter(), Order::Completion)))
+        Ok(Imap::new(Stream::new(
+            call,
+            items.into_iter(),
+            Order::Completion,
+        )))
     }
 
     /// Starts one job and returns at once. `arguments` is a tuple of all arguments.
     ///
     /// # Errors
     /// [`Error::Function`], [`Error::Item`], [`Error::Closed`]. Everything else is told by the handle.
-    pub fn submit<R: DeserializeOwned>(&self, function: &str, arguments: impl Serialize) -> Result<Handle<R>, Error> {
+    pub fn submit<R: DeserializeOwned>(
+        &self,
+        function: &str,
+        arguments: impl Serialize,
+    ) -> Result<Handle<R>, Error> {
         self.call::<R>(function, Shape::List)?.submit(&arguments)
     }
 
@@ -266,14 +282,22 @@ impl Pool {
         driver.keeper_wanted = true;
     }
 
-    fn call<R: DeserializeOwned>(&self, function: &str, shape: Shape) -> Result<Call<'_>, FunctionError> {
+    fn call<R: DeserializeOwned>(
+        &self,
+        function: &str,
+        shape: Shape,
+    ) -> Result<Call<'_>, FunctionError> {
         Call::new::<R>(&self.shared, function, shape)
     }
 
     /// Ends workers and threads, and waits for them.
     fn finish(&self) {
         self.terminate();
-        let keeper = self.keeper.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let keeper = self
+            .keeper
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
         if let Some(keeper) = keeper {
             // It runs no code that could panic by an embedder's fault; if it did by ours, the workers are gone anyway.
             let _ = keeper.join();

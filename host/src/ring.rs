@@ -28,7 +28,10 @@
 //!
 //! This module knows no jobs and no processes.
 
-#![expect(unsafe_code, reason = "shared memory is reached through raw pointers, all of them in this file")]
+#![expect(
+    unsafe_code,
+    reason = "shared memory is reached through raw pointers, all of them in this file"
+)]
 
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{MemfdFlags, SealFlags};
@@ -85,7 +88,12 @@ impl Mapping {
         let memory = memory.as_fd();
         // SAFETY: a fresh private reservation at an address of the kernel's choice touches nothing of ours.
         let base = unsafe {
-            rustix::mm::mmap_anonymous(std::ptr::null_mut(), MAPPED, ProtFlags::empty(), MapFlags::PRIVATE)?
+            rustix::mm::mmap_anonymous(
+                std::ptr::null_mut(),
+                MAPPED,
+                ProtFlags::empty(),
+                MapFlags::PRIVATE,
+            )?
         };
         let base = NonNull::new(base.cast::<u8>()).ok_or(rustix::io::Errno::NOMEM)?;
         let mapping = Mapping { base };
@@ -93,7 +101,14 @@ impl Mapping {
         unsafe {
             let shared = MapFlags::SHARED | MapFlags::FIXED;
             rustix::mm::mmap(base.as_ptr().cast(), CAPACITY, access, shared, memory, 0)?;
-            rustix::mm::mmap(base.as_ptr().add(CAPACITY).cast(), FILE, access, shared, memory, 0)?;
+            rustix::mm::mmap(
+                base.as_ptr().add(CAPACITY).cast(),
+                FILE,
+                access,
+                shared,
+                memory,
+                0,
+            )?;
         }
         Ok(mapping)
     }
@@ -101,7 +116,13 @@ impl Mapping {
     fn word(&self, word: Word) -> &AtomicU64 {
         // SAFETY: the words lie inside the mapping, which lives as long as `self`, aligned to 64 bytes, and both sides
         // reach them through atomics only. Sealed memory cannot shrink away under them.
-        unsafe { &*self.base.as_ptr().add(WORDS + 64 * word as usize).cast::<AtomicU64>() }
+        unsafe {
+            &*self
+                .base
+                .as_ptr()
+                .add(WORDS + 64 * word as usize)
+                .cast::<AtomicU64>()
+        }
     }
 
     /// Where the byte with this index stands.
@@ -116,7 +137,9 @@ impl Mapping {
         let mut bytes = vec![0; length];
         // SAFETY: the source lies inside the mapping, the destination is our own. The peer may be writing there, in
         // which case the bytes are any bytes, and they are treated as such.
-        unsafe { std::ptr::copy_nonoverlapping(self.base.as_ptr().add(place), bytes.as_mut_ptr(), length) };
+        unsafe {
+            std::ptr::copy_nonoverlapping(self.base.as_ptr().add(place), bytes.as_mut_ptr(), length)
+        };
         bytes
     }
 }
@@ -133,19 +156,26 @@ impl Drop for Mapping {
 /// The answer memory's file offset stands where a process's standard error belongs, so it can serve as that.
 pub(crate) fn memories() -> rustix::io::Result<(OwnedFd, OwnedFd)> {
     let memory = |name| {
-        let memory = rustix::fs::memfd_create(name, MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING)?;
+        let memory =
+            rustix::fs::memfd_create(name, MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING)?;
         rustix::fs::ftruncate(&memory, FILE as u64)?;
         rustix::fs::fcntl_add_seals(&memory, SealFlags::SHRINK | SealFlags::GROW)?;
         Ok::<_, rustix::io::Errno>(memory)
     };
     let (requests, answers) = (memory("host-requests")?, memory("host-answers")?);
-    rustix::fs::seek(&answers, rustix::fs::SeekFrom::Start((STDERR - CAPACITY) as u64))?;
+    rustix::fs::seek(
+        &answers,
+        rustix::fs::SeekFrom::Start((STDERR - CAPACITY) as u64),
+    )?;
     rustix::fs::fcntl_add_seals(&answers, SealFlags::SEAL)?;
     Ok((requests, answers))
 }
 
 /// The parent's ends of a channel.
-pub(crate) fn parent(requests: impl AsFd, answers: impl AsFd) -> rustix::io::Result<(Writer, Reader)> {
+pub(crate) fn parent(
+    requests: impl AsFd,
+    answers: impl AsFd,
+) -> rustix::io::Result<(Writer, Reader)> {
     let own = Mapping::new(&requests, ProtFlags::READ | ProtFlags::WRITE)?;
     own.word(Word::Sleep).store(AWAKE, Ordering::Relaxed);
     // From here on nobody can map the requests for writing, the worker least of all.
@@ -154,15 +184,31 @@ pub(crate) fn parent(requests: impl AsFd, answers: impl AsFd) -> rustix::io::Res
 }
 
 /// The worker's ends of a channel.
-pub(crate) fn worker(requests: impl AsFd, answers: impl AsFd) -> rustix::io::Result<(Writer, Reader)> {
+pub(crate) fn worker(
+    requests: impl AsFd,
+    answers: impl AsFd,
+) -> rustix::io::Result<(Writer, Reader)> {
     let own = Mapping::new(answers, ProtFlags::READ | ProtFlags::WRITE)?;
     Ok(ends(own, Mapping::new(requests, ProtFlags::READ)?))
 }
 
 fn ends(own: Mapping, peer: Mapping) -> (Writer, Reader) {
     let (own, peer) = (Arc::new(own), Arc::new(peer));
-    let writer = Writer { own: own.clone(), peer: peer.clone(), written: 0, taken: 0 };
-    (writer, Reader { own, peer, taken: 0, published: 0 })
+    let writer = Writer {
+        own: own.clone(),
+        peer: peer.clone(),
+        written: 0,
+        taken: 0,
+    };
+    (
+        writer,
+        Reader {
+            own,
+            peer,
+            taken: 0,
+            published: 0,
+        },
+    )
 }
 
 /// The end of a ring that bytes go into, and this side's words.
@@ -194,14 +240,18 @@ impl Writer {
         let length = bytes.len().min(space);
         // SAFETY: `length` bytes of space lie behind `written`, contiguous by the double mapping; the reader does not
         // look at them before they are published, and `bytes` is private memory.
-        unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), self.own.data(self.written), length) };
+        unsafe {
+            std::ptr::copy_nonoverlapping(bytes.as_ptr(), self.own.data(self.written), length)
+        };
         self.written += length as u64;
         Ok(length)
     }
 
     /// Shows the peer what was written.
     pub(crate) fn publish(&self) {
-        self.own.word(Word::Published).store(self.written, Ordering::Release);
+        self.own
+            .word(Word::Published)
+            .store(self.written, Ordering::Release);
     }
 }
 
@@ -245,7 +295,10 @@ impl Reader {
 
     /// The first `length` bytes, which must be available, in place. Only for a side that trusts its peer: the worker.
     pub(crate) fn peek(&self, length: usize) -> &[u8] {
-        assert!(length as u64 <= self.published - self.taken, "only published bytes can be read");
+        assert!(
+            length as u64 <= self.published - self.taken,
+            "only published bytes can be read"
+        );
         // SAFETY: published bytes stay as they are until they are released, which takes `&mut self`; the writer is the
         // parent, which keeps to that.
         unsafe { std::slice::from_raw_parts(self.peer.data(self.taken), length) }
@@ -254,7 +307,9 @@ impl Reader {
     /// Gives the space of the first `length` bytes back.
     pub(crate) fn release(&mut self, length: usize) {
         self.taken += length as u64;
-        self.own.word(Word::Taken).store(self.taken, Ordering::Release);
+        self.own
+            .word(Word::Taken)
+            .store(self.taken, Ordering::Release);
     }
 }
 
@@ -263,7 +318,9 @@ impl Writer {
     /// Says that the parent sleeps until the worker has given `answers` answers in all; `round` must differ from one
     /// sleep to the next. The caller looks for answers once more before it blocks.
     pub(crate) fn sleep(&self, answers: u64, round: u16) {
-        self.own.word(Word::Sleep).store(answers << 16 | u64::from(round), Ordering::Relaxed);
+        self.own
+            .word(Word::Sleep)
+            .store(answers << 16 | u64::from(round), Ordering::Relaxed);
         fence(Ordering::SeqCst);
     }
 
@@ -314,7 +371,11 @@ pub(crate) struct Bell {
 
 impl Bell {
     pub(crate) fn new(writer: &Writer) -> Bell {
-        Bell { own: writer.own.clone(), peer: writer.peer.clone(), rung: AWAKE }
+        Bell {
+            own: writer.own.clone(),
+            peer: writer.peer.clone(),
+            rung: AWAKE,
+        }
     }
 
     /// Whether the parent is to be woken after `answers` answers in all, asked after the last of them was published.
@@ -330,13 +391,17 @@ impl Bell {
 
     /// Says that the worker sleeps, or no longer does. Before it blocks, the caller looks for work once more.
     pub(crate) fn park(&self, parked: bool) {
-        self.own.word(Word::Sleep).store(u64::from(parked), Ordering::Relaxed);
+        self.own
+            .word(Word::Sleep)
+            .store(u64::from(parked), Ordering::Relaxed);
         fence(Ordering::SeqCst);
     }
 
     /// Says when the running job started, in nanoseconds of the monotonic clock; 0 when it ended.
     pub(crate) fn set_started(&self, nanoseconds: u64) {
-        self.own.word(Word::Started).store(nanoseconds, Ordering::Relaxed);
+        self.own
+            .word(Word::Started)
+            .store(nanoseconds, Ordering::Relaxed);
     }
 }
 
@@ -349,7 +414,10 @@ pub(crate) struct Log {
 
 impl Log {
     pub(crate) fn new(writer: &Writer) -> Log {
-        Log { own: writer.own.clone(), length: AtomicU32::new(0) }
+        Log {
+            own: writer.own.clone(),
+            length: AtomicU32::new(0),
+        }
     }
 
     /// Adds what the guest wrote; when the page is full, the oldest bytes give way.
@@ -370,7 +438,9 @@ impl Log {
             length -= PAGE;
         }
         self.length.store(length as u32, Ordering::Relaxed);
-        self.own.word(Word::LogLength).store(length as u64, Ordering::Release);
+        self.own
+            .word(Word::LogLength)
+            .store(length as u64, Ordering::Release);
     }
 
     /// Forgets the lines of the last job.
@@ -380,3 +450,6 @@ impl Log {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -163,10 +163,22 @@ impl fmt::Display for Type {
             Type::String => f.write_str("string"),
             Type::List(item) => write!(f, "list<{item}>"),
             Type::Option(some) => write!(f, "option<{some}>"),
-            Type::Result { ok: None, err: None } => f.write_str("result"),
-            Type::Result { ok: Some(ok), err: None } => write!(f, "result<{ok}>"),
-            Type::Result { ok: None, err: Some(err) } => write!(f, "result<_, {err}>"),
-            Type::Result { ok: Some(ok), err: Some(err) } => write!(f, "result<{ok}, {err}>"),
+            Type::Result {
+                ok: None,
+                err: None,
+            } => f.write_str("result"),
+            Type::Result {
+                ok: Some(ok),
+                err: None,
+            } => write!(f, "result<{ok}>"),
+            Type::Result {
+                ok: None,
+                err: Some(err),
+            } => write!(f, "result<_, {err}>"),
+            Type::Result {
+                ok: Some(ok),
+                err: Some(err),
+            } => write!(f, "result<{ok}, {err}>"),
             Type::Tuple(items) => {
                 f.write_str("tuple<")?;
                 separated(f, items, |f, ty| write!(f, "{ty}"))?;
@@ -174,7 +186,9 @@ impl fmt::Display for Type {
             }
             Type::Record(fields) => {
                 f.write_str("record { ")?;
-                separated(f, fields, |f, field| write!(f, "{}: {}", field.name, field.ty))?;
+                separated(f, fields, |f, field| {
+                    write!(f, "{}: {}", field.name, field.ty)
+                })?;
                 f.write_str(" }")
             }
             Type::Variant(cases) => {

@@ -10,14 +10,14 @@ use serde::{Deserialize, Serialize};
 
 /// The version of everything that parent and child say to each other, the codec and the ring included. They are always
 /// the same program, so a difference means that another program was named as the worker.
-pub const VERSION: u32 = 1;
+pub(crate) const VERSION: u32 = 1;
 
 /// What every worker of a pool needs to know before its first job, in a sealed memory that they share.
 ///
 /// It comes in one packet of four bytes, the worker's [slot](Start), with four descriptors: the request memory, the
 /// answer memory, the component's machine code, and this.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
-pub struct Start {
+pub(crate) struct Start {
     /// [`VERSION`] of the parent.
     pub version: u32,
     /// How many rounds the worker spins for the next request before it parks.
@@ -36,7 +36,7 @@ pub struct Start {
 
 /// The worker's first packet; those that follow are bells, of one byte each.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
-pub enum Hello {
+pub(crate) enum Hello {
     /// The component is loaded, jobs may come.
     Ready {
         /// [`VERSION`] of the worker.
@@ -53,7 +53,7 @@ impl Hello {
 
 /// What a worker reports of a job without a value: the payload of a fault frame.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct FaultReport {
+pub(crate) struct FaultReport {
     /// What happened.
     pub cause: Cause,
     /// The guest's functions at the moment of a trap, innermost first.
@@ -97,7 +97,8 @@ impl Header {
     }
 
     pub(crate) fn encode(self) -> [u8; 8] {
-        (u64::from(self.length) | u64::from(self.job & 0xff_ffff) << 32 | (self.kind as u64) << 56).to_le_bytes()
+        (u64::from(self.length) | u64::from(self.job & 0xff_ffff) << 32 | (self.kind as u64) << 56)
+            .to_le_bytes()
     }
 
     /// The header that these bytes are, or `None` if they are none.
@@ -110,7 +111,11 @@ impl Header {
             4 => Kind::Fault,
             _ => return None,
         };
-        Some(Header { kind, job: (word >> 32) as u32 & 0xff_ffff, length: word as u32 })
+        Some(Header {
+            kind,
+            job: (word >> 32) as u32 & 0xff_ffff,
+            length: word as u32,
+        })
     }
 }
 
@@ -130,7 +135,14 @@ pub(crate) fn put_frame<E>(
     let length = frames.len() - head - Header::BYTES;
     frames.resize(head + Header::BYTES + length.next_multiple_of(8), 0);
     // Longer payloads are refused where values are encoded; a silent wrap would be caught as a broken frame.
-    let header = Header { kind, job, length: length as u32 };
+    let header = Header {
+        kind,
+        job,
+        length: length as u32,
+    };
     frames[head..head + Header::BYTES].copy_from_slice(&header.encode());
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

@@ -28,7 +28,14 @@ pub(crate) fn serve() -> i32 {
             return 1;
         }
     };
-    if say(control, &Hello::Ready { version: wire::VERSION }).is_err() {
+    if say(
+        control,
+        &Hello::Ready {
+            version: wire::VERSION,
+        },
+    )
+    .is_err()
+    {
         return 1;
     }
     match server.run() {
@@ -62,20 +69,36 @@ fn start(control: BorrowedFd<'_>) -> anyhow::Result<Server<'_>> {
     // end would be closed, which the next lines notice.
     rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL))?;
     let [requests, answers, code, start] = receive(control)?;
-    // A session of our own: Ctrl-C at the terminal is for the parent, who knows what to do. It fails for the leader of
-    // a process group, which is as far away from the terminal's signals.
-    let _ = rustix::process::setsid();
     let bytes = whole(start).context("cannot read what to start")?;
     let start: Start = postcard::from_bytes(&bytes).context("cannot understand what to start")?;
-    ensure!(start.version == wire::VERSION, "the worker speaks version {}, its parent {}", wire::VERSION, start.version);
+    ensure!(
+        start.version == wire::VERSION,
+        "the worker speaks version {}, its parent {}",
+        wire::VERSION,
+        start.version
+    );
     let (answers, requests) = ring::worker(requests, answers).context("cannot map the channel")?;
     let log = Arc::new(Log::new(&answers));
-    let guest = Guest::load(&start, code.as_fd(), Arc::new({
-        let log = log.clone();
-        move |bytes: &[u8]| log.append(bytes)
-    }))?;
+    let guest = Guest::load(
+        &start,
+        code.as_fd(),
+        Arc::new({
+            let log = log.clone();
+            move |bytes: &[u8]| log.append(bytes)
+        }),
+    )?;
     let (spins, timed) = (start.spins, start.limits.timeout.is_some());
-    Ok(Server { control, requests, bell: Bell::new(&answers), answers, log, guest, spins, timed, answered: 0 })
+    Ok(Server {
+        control,
+        requests,
+        bell: Bell::new(&answers),
+        answers,
+        log,
+        guest,
+        spins,
+        timed,
+        answered: 0,
+    })
 }
 
 /// Takes the parent's one packet and the descriptors that come with it.
@@ -83,10 +106,17 @@ fn receive(control: BorrowedFd<'_>) -> anyhow::Result<[OwnedFd; 4]> {
     let mut slot = [0; 4];
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(4))];
     let mut ancillary = RecvAncillaryBuffer::new(&mut space);
-    let received =
-        rustix::net::recvmsg(control, &mut [IoSliceMut::new(&mut slot)], &mut ancillary, RecvFlags::CMSG_CLOEXEC)
-            .context("this process is a worker, which only a pool can start")?;
-    ensure!(received.bytes == slot.len(), "the parent hung up before it said what to start");
+    let received = rustix::net::recvmsg(
+        control,
+        &mut [IoSliceMut::new(&mut slot)],
+        &mut ancillary,
+        RecvFlags::CMSG_CLOEXEC,
+    )
+    .context("this process is a worker, which only a pool can start")?;
+    ensure!(
+        received.bytes == slot.len(),
+        "the parent hung up before it said what to start"
+    );
     let mut descriptors = Vec::new();
     for message in ancillary.drain() {
         match message {
@@ -94,7 +124,9 @@ fn receive(control: BorrowedFd<'_>) -> anyhow::Result<[OwnedFd; 4]> {
             _ => bail!("the parent sent something else than descriptors"),
         }
     }
-    descriptors.try_into().map_err(|had: Vec<OwnedFd>| anyhow::anyhow!("the parent sent {} descriptors, not 4", had.len()))
+    descriptors.try_into().map_err(|had: Vec<OwnedFd>| {
+        anyhow::anyhow!("the parent sent {} descriptors, not 4", had.len())
+    })
 }
 
 /// All that a memory holds. Its workers share one file offset, so each reads by position.
@@ -123,7 +155,13 @@ impl Server<'_> {
             if self.wait_for(Header::BYTES).is_err() {
                 return HungUp::Politely;
             }
-            let Some(header) = self.requests.peek(Header::BYTES).first_chunk().copied().and_then(Header::decode) else {
+            let Some(header) = self
+                .requests
+                .peek(Header::BYTES)
+                .first_chunk()
+                .copied()
+                .and_then(Header::decode)
+            else {
                 return HungUp::InTheMiddle;
             };
             let frame_bytes = header.frame_bytes();
@@ -142,7 +180,9 @@ impl Server<'_> {
             };
             match header.kind {
                 Kind::Function => {
-                    function = frame[payload].first_chunk().map_or(0, |bytes| u32::from_le_bytes(*bytes));
+                    function = frame[payload]
+                        .first_chunk()
+                        .map_or(0, |bytes| u32::from_le_bytes(*bytes));
                     self.requests.release(held);
                     continue;
                 }
@@ -150,7 +190,11 @@ impl Server<'_> {
                 Kind::Value | Kind::Fault => return HungUp::InTheMiddle,
             }
             // Without a time limit nobody asks when the job started, only whether one runs.
-            self.bell.set_started(if self.timed { monotonic_nanoseconds() } else { 1 });
+            self.bell.set_started(if self.timed {
+                monotonic_nanoseconds()
+            } else {
+                1
+            });
             self.log.clear();
             answer.clear();
             let result = wire::put_frame(Kind::Value, header.job, &mut answer, |result| {
@@ -178,7 +222,11 @@ impl Server<'_> {
         frame.reserve_exact(frame_bytes);
         while frame.len() < frame_bytes {
             self.wait_for(8)?;
-            let piece = self.requests.available().map_err(|_| Errno::IO)?.min(frame_bytes - frame.len());
+            let piece = self
+                .requests
+                .available()
+                .map_err(|_| Errno::IO)?
+                .min(frame_bytes - frame.len());
             frame.extend_from_slice(self.requests.peek(piece));
             self.requests.release(piece);
         }
@@ -197,15 +245,27 @@ impl Server<'_> {
             self.wait(|server| server.answers.space().map(|space| space > 0))?;
         }
         self.answered += 1;
-        if self.bell.due(self.answered) { self.ring() } else { Ok(()) }
+        if self.bell.due(self.answered) {
+            self.ring()
+        } else {
+            Ok(())
+        }
     }
 
     fn wait_for(&mut self, bytes: usize) -> Result<(), Errno> {
-        self.wait(|server| server.requests.available().map(|available| available >= bytes))
+        self.wait(|server| {
+            server
+                .requests
+                .available()
+                .map(|available| available >= bytes)
+        })
     }
 
     /// Spins until `ready`, and when that takes too long, sleeps until the parent rings. Fails when it hangs up.
-    fn wait(&mut self, ready: impl Fn(&mut Self) -> Result<bool, ring::OutOfBounds>) -> Result<(), Errno> {
+    fn wait(
+        &mut self,
+        ready: impl Fn(&mut Self) -> Result<bool, ring::OutOfBounds>,
+    ) -> Result<(), Errno> {
         for _ in 0..=self.spins {
             if ready(self).map_err(|_| Errno::IO)? {
                 return Ok(());
@@ -235,7 +295,11 @@ impl Server<'_> {
     }
 
     fn ring(&self) -> Result<(), Errno> {
-        match rustix::net::send(self.control, &[1], SendFlags::NOSIGNAL | SendFlags::DONTWAIT) {
+        match rustix::net::send(
+            self.control,
+            &[1],
+            SendFlags::NOSIGNAL | SendFlags::DONTWAIT,
+        ) {
             // A full socket means that the parent has bells enough to hear.
             Ok(_) | Err(Errno::AGAIN) => Ok(()),
             Err(error) => Err(error),

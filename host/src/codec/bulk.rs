@@ -4,17 +4,23 @@
 //! copy. Whether a generic `T` is a `Vec<i64>` is a question of types that Rust answers at compile time by
 //! [`typeid`], also for types with lifetimes. This is the codec's only unsafe code.
 
-#![expect(unsafe_code, reason = "a generic type found to be a concrete one is reinterpreted as that type")]
+#![expect(
+    unsafe_code,
+    reason = "a generic type found to be a concrete one is reinterpreted as that type"
+)]
 
 use super::DecodeError;
+use super::dynamic::Carried;
 use crate::types::Type;
 use crate::value::Value;
-use super::dynamic::Carried;
 use serde::de::{Deserialize, Deserializer, Visitor};
 use std::any::TypeId;
 use std::mem::{ManuallyDrop, size_of, size_of_val, transmute_copy};
 
-const _: () = assert!(cfg!(target_endian = "little"), "the codec's bytes are the memory of a little-endian machine");
+const _: () = assert!(
+    cfg!(target_endian = "little"),
+    "the codec's bytes are the memory of a little-endian machine"
+);
 
 /// A scalar whose bytes in memory are its bytes in the codec.
 ///
@@ -44,7 +50,8 @@ pub(super) fn list_bytes<'a, S>(sequence: &'a S, item: &Type) -> Option<(usize, 
             return None;
         };
         // SAFETY: `Plain` types have no padding, so all their bytes are initialised; the borrow keeps them alive.
-        let bytes = unsafe { std::slice::from_raw_parts(items.as_ptr().cast(), size_of_val(items)) };
+        let bytes =
+            unsafe { std::slice::from_raw_parts(items.as_ptr().cast(), size_of_val(items)) };
         Some((items.len(), bytes))
     }
     match item {

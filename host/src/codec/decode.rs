@@ -6,14 +6,19 @@
 use super::{NOTHING, bulk, dynamic, flag_bytes, same_name};
 use crate::types::{Field, Type};
 use serde::de::value::{BorrowedStrDeserializer, StrDeserializer};
-use serde::de::{self, Deserialize, DeserializeOwned, DeserializeSeed, Deserializer, IntoDeserializer, Visitor};
+use serde::de::{
+    self, Deserialize, DeserializeOwned, DeserializeSeed, Deserializer, IntoDeserializer, Visitor,
+};
 use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::{Mutex, PoisonError};
 
 /// Reads one value of type `ty`, which must be all that `bytes` holds.
 #[inline]
-pub(crate) fn decode<'de, T: Deserialize<'de>>(bytes: &'de [u8], ty: &Type) -> Result<T, DecodeError> {
+pub(crate) fn decode<'de, T: Deserialize<'de>>(
+    bytes: &'de [u8],
+    ty: &Type,
+) -> Result<T, DecodeError> {
     read(bytes, ty, Integers::Exact)
 }
 
@@ -51,15 +56,32 @@ enum Integers {
     Any,
 }
 
-fn read<'de, T: Deserialize<'de>>(mut bytes: &'de [u8], ty: &Type, integers: Integers) -> Result<T, DecodeError> {
-    let value = T::deserialize(Decoder { ty, input: &mut bytes, integers })?;
-    if bytes.is_empty() { Ok(value) } else { Err(DecodeError::Malformed("bytes are left over after the value")) }
+fn read<'de, T: Deserialize<'de>>(
+    mut bytes: &'de [u8],
+    ty: &Type,
+    integers: Integers,
+) -> Result<T, DecodeError> {
+    let value = T::deserialize(Decoder {
+        ty,
+        input: &mut bytes,
+        integers,
+    })?;
+    if bytes.is_empty() {
+        Ok(value)
+    } else {
+        Err(DecodeError::Malformed(
+            "bytes are left over after the value",
+        ))
+    }
 }
 
 /// Whether the Rust type agreed with the shape of a sample. That it refused the value for what it is, such as a zero
 /// where it wants none, is no objection.
 fn shape_fits<T>(read: Result<T, DecodeError>) -> bool {
-    !matches!(read, Err(DecodeError::Mismatch(_) | DecodeError::Malformed(_)))
+    !matches!(
+        read,
+        Err(DecodeError::Mismatch(_) | DecodeError::Malformed(_))
+    )
 }
 
 /// The sample, kept for ever, as types with borrowed parts such as `&str` need it. Each is kept but once, and there are
@@ -80,13 +102,24 @@ fn kept(sample: Vec<u8>) -> &'static [u8] {
 /// How many samples show every case of the type, up to a bound that keeps odd types cheap.
 fn widest(ty: &Type) -> usize {
     let cases = match ty {
-        Type::Variant(cases) => cases.iter().filter_map(|c| c.ty.as_ref()).map(widest).fold(cases.len(), usize::max),
+        Type::Variant(cases) => cases
+            .iter()
+            .filter_map(|c| c.ty.as_ref())
+            .map(widest)
+            .fold(cases.len(), usize::max),
         Type::Enum(names) => names.len(),
         Type::List(item) => widest(item),
         Type::Option(some) => widest(some).max(2),
-        Type::Result { ok, err } => [ok, err].into_iter().flatten().map(|ty| widest(ty)).fold(2, usize::max),
+        Type::Result { ok, err } => [ok, err]
+            .into_iter()
+            .flatten()
+            .map(|ty| widest(ty))
+            .fold(2, usize::max),
         Type::Tuple(items) => items.iter().map(widest).fold(1, usize::max),
-        Type::Record(fields) => fields.iter().map(|field| widest(&field.ty)).fold(1, usize::max),
+        Type::Record(fields) => fields
+            .iter()
+            .map(|field| widest(&field.ty))
+            .fold(1, usize::max),
         _ => 1,
     };
     cases.min(64)
@@ -111,23 +144,29 @@ fn put_sample(ty: &Type, round: usize, out: &mut Vec<u8>) {
             put_sample(item, round, out);
         }
         Type::Tuple(items) => items.iter().for_each(|item| put_sample(item, round, out)),
-        Type::Record(fields) => fields.iter().for_each(|field| put_sample(&field.ty, round, out)),
+        Type::Record(fields) => fields
+            .iter()
+            .for_each(|field| put_sample(&field.ty, round, out)),
         Type::Enum(names) => out.extend(((round % names.len().max(1)) as u32).to_le_bytes()),
         Type::Variant(cases) => {
             let case = round % cases.len().max(1);
             out.extend((case as u32).to_le_bytes());
-            cases.get(case).and_then(|case| case.ty.as_ref()).into_iter().for_each(|ty| put_sample(ty, round, out));
+            cases
+                .get(case)
+                .and_then(|case| case.ty.as_ref())
+                .into_iter()
+                .for_each(|ty| put_sample(ty, round, out));
         }
         Type::Option(some) => {
             // The value first, so that a single round shows what the option holds.
-            out.push(u8::from(round % 2 == 0));
-            if round % 2 == 0 {
+            out.push(u8::from(round.is_multiple_of(2)));
+            if round.is_multiple_of(2) {
                 put_sample(some, round, out);
             }
         }
         Type::Result { ok, err } => {
             out.push((round % 2) as u8);
-            let payload = if round % 2 == 0 { ok } else { err };
+            let payload = if round.is_multiple_of(2) { ok } else { err };
             payload.iter().for_each(|ty| put_sample(ty, round, out));
         }
     }
@@ -136,14 +175,21 @@ fn put_sample(ty: &Type, round: usize, out: &mut Vec<u8>) {
 /// Takes the next `N` bytes.
 #[inline]
 pub(super) fn take<const N: usize>(input: &mut &[u8]) -> Result<[u8; N], DecodeError> {
-    let (head, tail) = input.split_first_chunk::<N>().ok_or(DecodeError::Malformed("the value is cut short"))?;
+    let (head, tail) = input
+        .split_first_chunk::<N>()
+        .ok_or(DecodeError::Malformed("the value is cut short"))?;
     *input = tail;
     Ok(*head)
 }
 
 /// Takes the next `length` bytes.
-pub(super) fn take_slice<'de>(input: &mut &'de [u8], length: usize) -> Result<&'de [u8], DecodeError> {
-    let (head, tail) = input.split_at_checked(length).ok_or(DecodeError::Malformed("the value is cut short"))?;
+pub(super) fn take_slice<'de>(
+    input: &mut &'de [u8],
+    length: usize,
+) -> Result<&'de [u8], DecodeError> {
+    let (head, tail) = input
+        .split_at_checked(length)
+        .ok_or(DecodeError::Malformed("the value is cut short"))?;
     *input = tail;
     Ok(head)
 }
@@ -151,13 +197,21 @@ pub(super) fn take_slice<'de>(input: &mut &'de [u8], length: usize) -> Result<&'
 /// Takes a count of items, each of which takes at least one of the bytes that follow.
 pub(super) fn take_count(input: &mut &[u8]) -> Result<usize, DecodeError> {
     let count = u32::from_le_bytes(take(input)?) as usize;
-    if count > input.len() { Err(DecodeError::Malformed("a list is longer than its bytes")) } else { Ok(count) }
+    if count > input.len() {
+        Err(DecodeError::Malformed("a list is longer than its bytes"))
+    } else {
+        Ok(count)
+    }
 }
 
 /// Takes the index of a case, which must be one of `cases`.
 pub(super) fn take_case(input: &mut &[u8], cases: usize) -> Result<usize, DecodeError> {
     let case = u32::from_le_bytes(take(input)?) as usize;
-    if case < cases { Ok(case) } else { Err(DecodeError::Malformed("there is no such case")) }
+    if case < cases {
+        Ok(case)
+    } else {
+        Err(DecodeError::Malformed("there is no such case"))
+    }
 }
 
 /// Takes the byte that tells the two cases of an option or a result apart, or that is a bool.
@@ -171,11 +225,13 @@ pub(super) fn take_bool(input: &mut &[u8]) -> Result<bool, DecodeError> {
 
 pub(super) fn take_str<'de>(input: &mut &'de [u8]) -> Result<&'de str, DecodeError> {
     let length = take_count(input)?;
-    std::str::from_utf8(take_slice(input, length)?).map_err(|_| DecodeError::Malformed("a string is not UTF-8"))
+    std::str::from_utf8(take_slice(input, length)?)
+        .map_err(|_| DecodeError::Malformed("a string is not UTF-8"))
 }
 
 pub(super) fn take_char(input: &mut &[u8]) -> Result<char, DecodeError> {
-    char::from_u32(u32::from_le_bytes(take(input)?)).ok_or(DecodeError::Malformed("a character is none"))
+    char::from_u32(u32::from_le_bytes(take(input)?))
+        .ok_or(DecodeError::Malformed("a character is none"))
 }
 
 struct Decoder<'t, 'i, 'de> {
@@ -187,7 +243,10 @@ struct Decoder<'t, 'i, 'de> {
 impl<'de> Decoder<'_, '_, 'de> {
     #[cold]
     fn mismatch<T>(&self, rust: &str) -> Result<T, DecodeError> {
-        Err(DecodeError::Mismatch(format!("`{}` cannot be a Rust {rust}", self.ty)))
+        Err(DecodeError::Mismatch(format!(
+            "`{}` cannot be a Rust {rust}",
+            self.ty
+        )))
     }
 
     fn visit_number<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DecodeError> {
@@ -223,44 +282,91 @@ impl<'de> Decoder<'_, '_, 'de> {
     }
 
     fn items<V: Visitor<'de>>(self, visitor: V, rust: &str) -> Result<V::Value, DecodeError> {
-        let Decoder { ty, input, integers } = self;
+        let Decoder {
+            ty,
+            input,
+            integers,
+        } = self;
         match ty {
             Type::List(item) => {
                 let left = take_count(input)?;
-                visitor.visit_seq(&mut Sequence { types: Types::All(item, left), input, integers })
+                visitor.visit_seq(&mut Sequence {
+                    types: Types::All(item, left),
+                    input,
+                    integers,
+                })
             }
             Type::Tuple(types) => {
-                let mut sequence = Sequence { types: Types::Each(types), input, integers };
+                let mut sequence = Sequence {
+                    types: Types::Each(types),
+                    input,
+                    integers,
+                };
                 let value = visitor.visit_seq(&mut sequence)?;
                 match sequence.types {
                     Types::Each([]) => Ok(value),
-                    _ => Err(DecodeError::Mismatch(format!("`{ty}` has more items than the Rust {rust}"))),
+                    _ => Err(DecodeError::Mismatch(format!(
+                        "`{ty}` has more items than the Rust {rust}"
+                    ))),
                 }
             }
             Type::Flags(names) => {
                 let bits = take_slice(input, flag_bytes(names.len()))?;
-                let set = names.iter().enumerate().filter(|(bit, _)| bits[bit / 8] >> (bit % 8) & 1 == 1);
-                visitor.visit_seq(de::value::SeqDeserializer::new(set.map(|(_, name)| name.as_str())))
+                let set = names
+                    .iter()
+                    .enumerate()
+                    .filter(|(bit, _)| bits[bit / 8] >> (bit % 8) & 1 == 1);
+                visitor.visit_seq(de::value::SeqDeserializer::new(
+                    set.map(|(_, name)| name.as_str()),
+                ))
             }
-            _ => Decoder { ty, input, integers }.mismatch(rust),
+            _ => Decoder {
+                ty,
+                input,
+                integers,
+            }
+            .mismatch(rust),
         }
     }
 
-    fn fields<V: Visitor<'de>>(self, rust_names: &'static [&'static str], visitor: V) -> Result<V::Value, DecodeError> {
-        let Decoder { ty, input, integers } = self;
+    fn fields<V: Visitor<'de>>(
+        self,
+        rust_names: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, DecodeError> {
+        let Decoder {
+            ty,
+            input,
+            integers,
+        } = self;
         match ty {
             // Serde's structs take their fields in order as well, which spares the search for each name.
             Type::Record(fields)
                 if fields.len() == rust_names.len()
-                    && fields.iter().zip(rust_names).all(|(field, name)| same_name(&field.name, name)) =>
+                    && fields
+                        .iter()
+                        .zip(rust_names)
+                        .all(|(field, name)| same_name(&field.name, name)) =>
             {
-                visitor.visit_seq(&mut Sequence { types: Types::Fields(fields), input, integers })
+                visitor.visit_seq(&mut Sequence {
+                    types: Types::Fields(fields),
+                    input,
+                    integers,
+                })
             }
-            Type::Record(fields) => visitor.visit_map(Map { fields, rust_names, input, integers }),
+            Type::Record(fields) => visitor.visit_map(Map {
+                fields,
+                rust_names,
+                input,
+                integers,
+            }),
             Type::Flags(names) => {
                 let bits = take_slice(input, flag_bytes(names.len()))?;
                 let entries = names.iter().enumerate().map(|(bit, name)| {
-                    let rust = rust_names.iter().find(|rust| same_name(name, rust)).copied();
+                    let rust = rust_names
+                        .iter()
+                        .find(|rust| same_name(name, rust))
+                        .copied();
                     (rust.unwrap_or(name), bits[bit / 8] >> (bit % 8) & 1 == 1)
                 });
                 visitor.visit_map(de::value::MapDeserializer::new(entries))
@@ -268,11 +374,26 @@ impl<'de> Decoder<'_, '_, 'de> {
             Type::List(item) => match &**item {
                 Type::Tuple(pair) if pair.len() == 2 => {
                     let left = take_count(input)?;
-                    visitor.visit_map(Pairs { pair, left, input, integers })
+                    visitor.visit_map(Pairs {
+                        pair,
+                        left,
+                        input,
+                        integers,
+                    })
                 }
-                _ => Decoder { ty, input, integers }.mismatch("map"),
+                _ => Decoder {
+                    ty,
+                    input,
+                    integers,
+                }
+                .mismatch("map"),
             },
-            _ => Decoder { ty, input, integers }.mismatch("struct or map"),
+            _ => Decoder {
+                ty,
+                input,
+                integers,
+            }
+            .mismatch("struct or map"),
         }
     }
 }
@@ -302,13 +423,25 @@ impl<'de> Deserializer<'de> for Decoder<'_, '_, 'de> {
         deserialize_u64 visit_u64 u64: U64, U32, U16, U8;
     }
     fn deserialize_i8<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DecodeError> {
-        if *self.ty == Type::S8 { self.visit_number(visitor) } else { self.any_integer(visitor, "i8") }
+        if *self.ty == Type::S8 {
+            self.visit_number(visitor)
+        } else {
+            self.any_integer(visitor, "i8")
+        }
     }
     fn deserialize_u8<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DecodeError> {
-        if *self.ty == Type::U8 { self.visit_number(visitor) } else { self.any_integer(visitor, "u8") }
+        if *self.ty == Type::U8 {
+            self.visit_number(visitor)
+        } else {
+            self.any_integer(visitor, "u8")
+        }
     }
     fn deserialize_i128<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DecodeError> {
-        if matches!(self.ty, Type::F32 | Type::F64) { self.any_integer(visitor, "i128") } else { self.visit_number(visitor) }
+        if matches!(self.ty, Type::F32 | Type::F64) {
+            self.any_integer(visitor, "i128")
+        } else {
+            self.visit_number(visitor)
+        }
     }
     fn deserialize_u128<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DecodeError> {
         self.deserialize_u64(visitor)
@@ -370,7 +503,9 @@ impl<'de> Deserializer<'de> for Decoder<'_, '_, 'de> {
     }
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DecodeError> {
         match self.ty {
-            Type::Option(some) if take_bool(self.input)? => visitor.visit_some(Decoder { ty: some, ..self }),
+            Type::Option(some) if take_bool(self.input)? => {
+                visitor.visit_some(Decoder { ty: some, ..self })
+            }
             Type::Option(_) => visitor.visit_none(),
             _ => self.mismatch("Option"),
         }
@@ -381,10 +516,18 @@ impl<'de> Deserializer<'de> for Decoder<'_, '_, 'de> {
             _ => self.mismatch("()"),
         }
     }
-    fn deserialize_unit_struct<V: Visitor<'de>>(self, _: &'static str, visitor: V) -> Result<V::Value, DecodeError> {
+    fn deserialize_unit_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, DecodeError> {
         self.deserialize_unit(visitor)
     }
-    fn deserialize_newtype_struct<V: Visitor<'de>>(self, _: &'static str, visitor: V) -> Result<V::Value, DecodeError> {
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, DecodeError> {
         if dynamic::wants_value::<V>() {
             let value = dynamic::decode(self.input, self.ty)?;
             return bulk::same(value).ok_or(DecodeError::Malformed("a value is not one"));
@@ -397,7 +540,12 @@ impl<'de> Deserializer<'de> for Decoder<'_, '_, 'de> {
             let input = &mut *self.input;
             let list = bulk::decode_list::<V>(item, |size| {
                 let count = take_count(input)?;
-                take_slice(input, count.checked_mul(size).ok_or(DecodeError::Malformed("a list is too long"))?)
+                take_slice(
+                    input,
+                    count
+                        .checked_mul(size)
+                        .ok_or(DecodeError::Malformed("a list is too long"))?,
+                )
             });
             if let Some(list) = list {
                 return list;
@@ -405,7 +553,11 @@ impl<'de> Deserializer<'de> for Decoder<'_, '_, 'de> {
         }
         self.items(visitor, "sequence")
     }
-    fn deserialize_tuple<V: Visitor<'de>>(self, length: usize, visitor: V) -> Result<V::Value, DecodeError> {
+    fn deserialize_tuple<V: Visitor<'de>>(
+        self,
+        length: usize,
+        visitor: V,
+    ) -> Result<V::Value, DecodeError> {
         match self.ty {
             Type::Tuple(types) if types.len() == length => self.items(visitor, "tuple"),
             // A list of whatever length is no Rust array or tuple of a fixed one, but bytes of it may be tried.
@@ -440,7 +592,11 @@ impl<'de> Deserializer<'de> for Decoder<'_, '_, 'de> {
         cases: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, DecodeError> {
-        let Decoder { ty, input, integers } = self;
+        let Decoder {
+            ty,
+            input,
+            integers,
+        } = self;
         let (name, payload) = match ty {
             Type::Variant(types) => {
                 let case = &types[take_case(input, types.len())?];
@@ -451,10 +607,26 @@ impl<'de> Deserializer<'de> for Decoder<'_, '_, 'de> {
                 false => ("Ok", ok.as_deref()),
                 true => ("Err", err.as_deref()),
             },
-            _ => return Decoder { ty, input, integers }.mismatch("enum"),
+            _ => {
+                return Decoder {
+                    ty,
+                    input,
+                    integers,
+                }
+                .mismatch("enum");
+            }
         };
-        let name = cases.iter().find(|case| same_name(name, case)).copied().unwrap_or(name);
-        visitor.visit_enum(Case { name, payload: payload.unwrap_or(&NOTHING), input, integers })
+        let name = cases
+            .iter()
+            .find(|case| same_name(name, case))
+            .copied()
+            .unwrap_or(name);
+        visitor.visit_enum(Case {
+            name,
+            payload: payload.unwrap_or(&NOTHING),
+            input,
+            integers,
+        })
     }
     fn deserialize_identifier<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DecodeError> {
         self.deserialize_str(visitor)
@@ -472,7 +644,9 @@ impl<'de> Deserializer<'de> for Decoder<'_, '_, 'de> {
             Type::List(_) | Type::Tuple(_) | Type::Flags(_) => self.items(visitor, "value"),
             Type::Record(_) => self.deserialize_map(visitor),
             Type::Option(_) => self.deserialize_option(visitor),
-            Type::Variant(_) | Type::Enum(_) | Type::Result { .. } => self.deserialize_enum("", &[], visitor),
+            Type::Variant(_) | Type::Enum(_) | Type::Result { .. } => {
+                self.deserialize_enum("", &[], visitor)
+            }
             _ => self.visit_number(visitor),
         }
     }
@@ -496,7 +670,10 @@ struct Sequence<'t, 'i, 'de> {
 impl<'de> de::SeqAccess<'de> for &mut Sequence<'_, '_, 'de> {
     type Error = DecodeError;
     #[inline]
-    fn next_element_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>, DecodeError> {
+    fn next_element_seed<S: DeserializeSeed<'de>>(
+        &mut self,
+        seed: S,
+    ) -> Result<Option<S::Value>, DecodeError> {
         let ty = match &mut self.types {
             Types::All(_, 0) | Types::Each([]) | Types::Fields([]) => return Ok(None),
             Types::All(ty, left) => {
@@ -512,7 +689,12 @@ impl<'de> de::SeqAccess<'de> for &mut Sequence<'_, '_, 'de> {
                 &field.ty
             }
         };
-        seed.deserialize(Decoder { ty, input: self.input, integers: self.integers }).map(Some)
+        seed.deserialize(Decoder {
+            ty,
+            input: self.input,
+            integers: self.integers,
+        })
+        .map(Some)
     }
     fn size_hint(&self) -> Option<usize> {
         Some(match &self.types {
@@ -533,17 +715,39 @@ struct Map<'t, 'i, 'de> {
 
 impl<'de> de::MapAccess<'de> for Map<'_, '_, 'de> {
     type Error = DecodeError;
-    fn next_key_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>, DecodeError> {
-        let Some(field) = self.fields.first() else { return Ok(None) };
-        match self.rust_names.iter().find(|rust| same_name(&field.name, rust)) {
-            Some(name) => seed.deserialize(BorrowedStrDeserializer::new(name)).map(Some),
-            None => seed.deserialize(StrDeserializer::new(&field.name)).map(Some),
+    fn next_key_seed<S: DeserializeSeed<'de>>(
+        &mut self,
+        seed: S,
+    ) -> Result<Option<S::Value>, DecodeError> {
+        let Some(field) = self.fields.first() else {
+            return Ok(None);
+        };
+        match self
+            .rust_names
+            .iter()
+            .find(|rust| same_name(&field.name, rust))
+        {
+            Some(name) => seed
+                .deserialize(BorrowedStrDeserializer::new(name))
+                .map(Some),
+            None => seed
+                .deserialize(StrDeserializer::new(&field.name))
+                .map(Some),
         }
     }
-    fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, DecodeError> {
-        let [field, rest @ ..] = self.fields else { return Err(DecodeError::Malformed("no field is left")) };
+    fn next_value_seed<S: DeserializeSeed<'de>>(
+        &mut self,
+        seed: S,
+    ) -> Result<S::Value, DecodeError> {
+        let [field, rest @ ..] = self.fields else {
+            return Err(DecodeError::Malformed("no field is left"));
+        };
         self.fields = rest;
-        seed.deserialize(Decoder { ty: &field.ty, input: self.input, integers: self.integers })
+        seed.deserialize(Decoder {
+            ty: &field.ty,
+            input: self.input,
+            integers: self.integers,
+        })
     }
 }
 
@@ -557,15 +761,30 @@ struct Pairs<'t, 'i, 'de> {
 
 impl<'de> de::MapAccess<'de> for Pairs<'_, '_, 'de> {
     type Error = DecodeError;
-    fn next_key_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>, DecodeError> {
+    fn next_key_seed<S: DeserializeSeed<'de>>(
+        &mut self,
+        seed: S,
+    ) -> Result<Option<S::Value>, DecodeError> {
         if self.left == 0 {
             return Ok(None);
         }
         self.left -= 1;
-        seed.deserialize(Decoder { ty: &self.pair[0], input: self.input, integers: self.integers }).map(Some)
+        seed.deserialize(Decoder {
+            ty: &self.pair[0],
+            input: self.input,
+            integers: self.integers,
+        })
+        .map(Some)
     }
-    fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, DecodeError> {
-        seed.deserialize(Decoder { ty: &self.pair[1], input: self.input, integers: self.integers })
+    fn next_value_seed<S: DeserializeSeed<'de>>(
+        &mut self,
+        seed: S,
+    ) -> Result<S::Value, DecodeError> {
+        seed.deserialize(Decoder {
+            ty: &self.pair[1],
+            input: self.input,
+            integers: self.integers,
+        })
     }
 }
 
@@ -579,9 +798,19 @@ struct Case<'t, 'i, 'de> {
 impl<'t, 'i, 'de> de::EnumAccess<'de> for Case<'t, 'i, 'de> {
     type Error = DecodeError;
     type Variant = Decoder<'t, 'i, 'de>;
-    fn variant_seed<S: DeserializeSeed<'de>>(self, seed: S) -> Result<(S::Value, Self::Variant), DecodeError> {
+    fn variant_seed<S: DeserializeSeed<'de>>(
+        self,
+        seed: S,
+    ) -> Result<(S::Value, Self::Variant), DecodeError> {
         let case = seed.deserialize(self.name.into_deserializer())?;
-        Ok((case, Decoder { ty: self.payload, input: self.input, integers: self.integers }))
+        Ok((
+            case,
+            Decoder {
+                ty: self.payload,
+                input: self.input,
+                integers: self.integers,
+            },
+        ))
     }
 }
 
@@ -590,10 +819,17 @@ impl<'de> de::VariantAccess<'de> for Decoder<'_, '_, 'de> {
     fn unit_variant(self) -> Result<(), DecodeError> {
         <()>::deserialize(self)
     }
-    fn newtype_variant_seed<S: DeserializeSeed<'de>>(self, seed: S) -> Result<S::Value, DecodeError> {
+    fn newtype_variant_seed<S: DeserializeSeed<'de>>(
+        self,
+        seed: S,
+    ) -> Result<S::Value, DecodeError> {
         seed.deserialize(self)
     }
-    fn tuple_variant<V: Visitor<'de>>(self, length: usize, visitor: V) -> Result<V::Value, DecodeError> {
+    fn tuple_variant<V: Visitor<'de>>(
+        self,
+        length: usize,
+        visitor: V,
+    ) -> Result<V::Value, DecodeError> {
         self.deserialize_tuple(length, visitor)
     }
     fn struct_variant<V: Visitor<'de>>(
@@ -613,13 +849,21 @@ impl de::Error for DecodeError {
         DecodeError::Mismatch(format!("{found} was given where {wanted} is wanted"))
     }
     fn invalid_length(length: usize, wanted: &dyn de::Expected) -> Self {
-        DecodeError::Mismatch(format!("{length} items were given where {wanted} is wanted"))
+        DecodeError::Mismatch(format!(
+            "{length} items were given where {wanted} is wanted"
+        ))
     }
     fn unknown_variant(case: &str, known: &'static [&'static str]) -> Self {
-        DecodeError::Mismatch(format!("the case `{case}` is not among the Rust enum's {}", known.join(", ")))
+        DecodeError::Mismatch(format!(
+            "the case `{case}` is not among the Rust enum's {}",
+            known.join(", ")
+        ))
     }
     fn unknown_field(field: &str, known: &'static [&'static str]) -> Self {
-        DecodeError::Mismatch(format!("the field `{field}` is not among the Rust struct's {}", known.join(", ")))
+        DecodeError::Mismatch(format!(
+            "the field `{field}` is not among the Rust struct's {}",
+            known.join(", ")
+        ))
     }
     fn missing_field(field: &'static str) -> Self {
         DecodeError::Mismatch(format!("the Rust struct's field `{field}` is missing"))

@@ -4,7 +4,9 @@
 //! codec, where it finds a `Value` behind that, takes over. Other formats than the codec are not offered: a `Value`'s
 //! text forms need its type, see [`value::json`](crate::value::json) and [`value::wave`](crate::value::wave).
 
-use super::decode::{DecodeError, take, take_bool, take_case, take_char, take_count, take_slice, take_str};
+use super::decode::{
+    DecodeError, take, take_bool, take_case, take_char, take_count, take_slice, take_str,
+};
 use super::encode::{EncodeError, find_case, put_bytes, put_length};
 use super::{NOTHING, flag_bytes};
 use crate::types::Type;
@@ -43,13 +45,18 @@ pub(super) fn encode(value: &Value, ty: &Type, out: &mut Vec<u8>) -> Result<(), 
         (Value::Record(values), Type::Record(fields)) if values.len() == fields.len() => {
             for ((name, value), field) in values.iter().zip(fields) {
                 if *name != field.name {
-                    return Err(EncodeError::wanted(ty, format_args!("a record with the field `{name}` in this place")));
+                    return Err(EncodeError::wanted(
+                        ty,
+                        format_args!("a record with the field `{name}` in this place"),
+                    ));
                 }
                 encode(value, &field.ty, out).map_err(|error| error.within(name))?;
             }
         }
         (Value::Variant(name, payload), Type::Variant(cases)) => {
-            let Some((index, wanted)) = find_case(cases, name) else { return Err(refused(value, ty)) };
+            let Some((index, wanted)) = find_case(cases, name) else {
+                return Err(refused(value, ty));
+            };
             put_length(index, out)?;
             encode_payload(payload, wanted, out).map_err(|error| error.within(name))?;
         }
@@ -74,7 +81,9 @@ pub(super) fn encode(value: &Value, ty: &Type, out: &mut Vec<u8>) -> Result<(), 
             let head = out.len();
             out.resize(head + flag_bytes(names.len()), 0);
             for name in set {
-                let Some(bit) = names.iter().position(|n| n == name) else { return Err(refused(value, ty)) };
+                let Some(bit) = names.iter().position(|n| n == name) else {
+                    return Err(refused(value, ty));
+                };
                 out[head + bit / 8] |= 1 << (bit % 8);
             }
         }
@@ -83,7 +92,11 @@ pub(super) fn encode(value: &Value, ty: &Type, out: &mut Vec<u8>) -> Result<(), 
     Ok(())
 }
 
-fn encode_payload(payload: &Option<Box<Value>>, ty: Option<&Type>, out: &mut Vec<u8>) -> Result<(), EncodeError> {
+fn encode_payload(
+    payload: &Option<Box<Value>>,
+    ty: Option<&Type>,
+    out: &mut Vec<u8>,
+) -> Result<(), EncodeError> {
     match (payload, ty) {
         (Some(value), Some(ty)) => encode(value, ty, out),
         (None, None) => Ok(()),
@@ -114,12 +127,27 @@ pub(super) fn decode(input: &mut &[u8], ty: &Type) -> Result<Value, DecodeError>
         Type::String => Value::String(take_str(input)?.to_owned()),
         Type::List(item) => {
             let count = take_count(input)?;
-            Value::List((0..count).map(|_| decode(input, item)).collect::<Result<_, _>>()?)
+            Value::List(
+                (0..count)
+                    .map(|_| decode(input, item))
+                    .collect::<Result<_, _>>()?,
+            )
         }
-        Type::Tuple(types) => Value::Tuple(types.iter().map(|ty| decode(input, ty)).collect::<Result<_, _>>()?),
+        Type::Tuple(types) => Value::Tuple(
+            types
+                .iter()
+                .map(|ty| decode(input, ty))
+                .collect::<Result<_, _>>()?,
+        ),
         Type::Record(fields) => {
-            let field = |field: &crate::types::Field| Ok((field.name.clone(), decode(input, &field.ty)?));
-            Value::Record(fields.iter().map(field).collect::<Result<_, DecodeError>>()?)
+            let field =
+                |field: &crate::types::Field| Ok((field.name.clone(), decode(input, &field.ty)?));
+            Value::Record(
+                fields
+                    .iter()
+                    .map(field)
+                    .collect::<Result<_, DecodeError>>()?,
+            )
         }
         Type::Variant(cases) => {
             let case = &cases[take_case(input, cases.len())?];
@@ -136,7 +164,10 @@ pub(super) fn decode(input: &mut &[u8], ty: &Type) -> Result<Value, DecodeError>
         }),
         Type::Flags(names) => {
             let bits = take_slice(input, flag_bytes(names.len()))?;
-            let set = names.iter().enumerate().filter(|(bit, _)| bits[bit / 8] >> (bit % 8) & 1 == 1);
+            let set = names
+                .iter()
+                .enumerate()
+                .filter(|(bit, _)| bits[bit / 8] >> (bit % 8) & 1 == 1);
             Value::Flags(set.map(|(_, name)| name.clone()).collect())
         }
     })
@@ -163,7 +194,9 @@ pub(super) struct Carried<'a>(pub(super) &'a Value);
 
 impl Serialize for Carried<'_> {
     fn serialize<S: Serializer>(&self, _: S) -> Result<S::Ok, S::Error> {
-        Err(ser::Error::custom("a dynamic value can only be given to a job, not written in another format"))
+        Err(ser::Error::custom(
+            "a dynamic value can only be given to a job, not written in another format",
+        ))
     }
 }
 

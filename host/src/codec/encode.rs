@@ -10,7 +10,11 @@ use serde::ser::{self, Serialize, Serializer};
 use std::fmt;
 
 /// Appends `value` as a value of type `ty` to `out`. After an error `out` ends in an unfinished value.
-pub(crate) fn encode<T: Serialize + ?Sized>(value: &T, ty: &Type, out: &mut Vec<u8>) -> Result<(), EncodeError> {
+pub(crate) fn encode<T: Serialize + ?Sized>(
+    value: &T,
+    ty: &Type,
+    out: &mut Vec<u8>,
+) -> Result<(), EncodeError> {
     value.serialize(Encoder { ty, out })
 }
 
@@ -25,7 +29,10 @@ pub struct EncodeError {
 
 impl EncodeError {
     pub(super) fn wanted(ty: &Type, found: impl fmt::Display) -> EncodeError {
-        EncodeError { path: String::new(), message: format!("`{ty}` is wanted, not {found}") }
+        EncodeError {
+            path: String::new(),
+            message: format!("`{ty}` is wanted, not {found}"),
+        }
     }
 
     pub(super) fn within(mut self, place: impl fmt::Display) -> EncodeError {
@@ -47,7 +54,10 @@ impl std::error::Error for EncodeError {}
 
 impl ser::Error for EncodeError {
     fn custom<T: fmt::Display>(message: T) -> Self {
-        EncodeError { path: String::new(), message: message.to_string() }
+        EncodeError {
+            path: String::new(),
+            message: message.to_string(),
+        }
     }
 }
 
@@ -110,11 +120,13 @@ impl<'a> Encoder<'a> {
             Type::U8 => put!(u8),
             // An integer fits a float that can hold it exactly: 2^24 and 2^53 are the ends of the unbroken range.
             Type::F64 if value.into().unsigned_abs() <= 1 << 53 => {
-                self.out.extend_from_slice(&(value.into() as f64).to_le_bytes());
+                self.out
+                    .extend_from_slice(&(value.into() as f64).to_le_bytes());
                 return Ok(());
             }
             Type::F32 if value.into().unsigned_abs() <= 1 << 24 => {
-                self.out.extend_from_slice(&(value.into() as f32).to_le_bytes());
+                self.out
+                    .extend_from_slice(&(value.into() as f32).to_le_bytes());
                 return Ok(());
             }
             _ => {}
@@ -256,13 +268,24 @@ impl<'a> Serializer for Encoder<'a> {
     fn serialize_unit_struct(self, _: &'static str) -> Result<(), EncodeError> {
         self.serialize_unit()
     }
-    fn serialize_unit_variant(mut self, _: &'static str, _: u32, case: &'static str) -> Result<(), EncodeError> {
+    fn serialize_unit_variant(
+        mut self,
+        _: &'static str,
+        _: u32,
+        case: &'static str,
+    ) -> Result<(), EncodeError> {
         match self.case(case)? {
             Type::Tuple(items) if items.is_empty() => Ok(()),
-            payload => Err(EncodeError::wanted(payload, "a case that carries nothing").within(case)),
+            payload => {
+                Err(EncodeError::wanted(payload, "a case that carries nothing").within(case))
+            }
         }
     }
-    fn serialize_newtype_struct<T: Serialize + ?Sized>(self, _: &'static str, value: &T) -> Result<(), EncodeError> {
+    fn serialize_newtype_struct<T: Serialize + ?Sized>(
+        self,
+        _: &'static str,
+        value: &T,
+    ) -> Result<(), EncodeError> {
         match bulk::as_value(value) {
             Some(value) => dynamic::encode(value, self.ty, self.out),
             None => value.serialize(self),
@@ -290,7 +313,11 @@ impl<'a> Serializer for Encoder<'a> {
     fn serialize_tuple(self, length: usize) -> Result<Items<'a>, EncodeError> {
         self.serialize_seq(Some(length))
     }
-    fn serialize_tuple_struct(self, _: &'static str, length: usize) -> Result<Items<'a>, EncodeError> {
+    fn serialize_tuple_struct(
+        self,
+        _: &'static str,
+        length: usize,
+    ) -> Result<Items<'a>, EncodeError> {
         self.serialize_seq(Some(length))
     }
     fn serialize_tuple_variant(
@@ -301,15 +328,23 @@ impl<'a> Serializer for Encoder<'a> {
         length: usize,
     ) -> Result<Items<'a>, EncodeError> {
         let ty = self.case(case)?;
-        Encoder { ty, out: self.out }.serialize_seq(Some(length)).map_err(|error| error.within(case))
+        Encoder { ty, out: self.out }
+            .serialize_seq(Some(length))
+            .map_err(|error| error.within(case))
     }
     fn serialize_map(self, length: Option<usize>) -> Result<Entries<'a>, EncodeError> {
         match self.ty {
-            Type::Record(_) | Type::Flags(_) => Ok(Entries::Fields { fields: Fields::start(self)?, key: String::new() }),
+            Type::Record(_) | Type::Flags(_) => Ok(Entries::Fields {
+                fields: Fields::start(self)?,
+                key: String::new(),
+            }),
             Type::List(item) => match &**item {
                 Type::Tuple(pair) if pair.len() == 2 => {
                     let items = ItemTypes::All(item);
-                    Ok(Entries::Pairs { pair, items: Items::start(self, items, length)? })
+                    Ok(Entries::Pairs {
+                        pair,
+                        items: Items::start(self, items, length)?,
+                    })
                 }
                 _ => self.refuse("a map"),
             },
@@ -374,7 +409,11 @@ pub(super) struct Items<'a> {
 }
 
 impl<'a> Items<'a> {
-    fn start(encoder: Encoder<'a>, types: ItemTypes<'a>, length: Option<usize>) -> Result<Self, EncodeError> {
+    fn start(
+        encoder: Encoder<'a>,
+        types: ItemTypes<'a>,
+        length: Option<usize>,
+    ) -> Result<Self, EncodeError> {
         let Encoder { ty: whole, out } = encoder;
         let head = out.len();
         match types {
@@ -382,7 +421,13 @@ impl<'a> Items<'a> {
             ItemTypes::Flags(names) => out.resize(head + flag_bytes(names.len()), 0),
             ItemTypes::Each(_) => {}
         }
-        Ok(Items { types, whole, out, head, count: 0 })
+        Ok(Items {
+            types,
+            whole,
+            out,
+            head,
+            count: 0,
+        })
     }
 
     #[inline]
@@ -398,7 +443,10 @@ impl<'a> Items<'a> {
                 encode(value, &Type::String, &mut name)?;
                 let name = String::from_utf8_lossy(&name[4..]);
                 let Some(bit) = names.iter().position(|n| same_name(n, &name)) else {
-                    return Err(EncodeError::wanted(self.whole, format_args!("the flag `{name}`")));
+                    return Err(EncodeError::wanted(
+                        self.whole,
+                        format_args!("the flag `{name}`"),
+                    ));
                 };
                 self.out[self.head + bit / 8] |= 1 << (bit % 8);
                 return Ok(());
@@ -415,7 +463,10 @@ impl<'a> Items<'a> {
                 self.out[self.head..self.head + 4].copy_from_slice(&length);
             }
             ItemTypes::Each(types) if types.len() != self.count => {
-                return Err(EncodeError::wanted(self.whole, format_args!("{} items", self.count)));
+                return Err(EncodeError::wanted(
+                    self.whole,
+                    format_args!("{} items", self.count),
+                ));
             }
             ItemTypes::Each(_) | ItemTypes::Flags(_) => {}
         }
@@ -459,7 +510,13 @@ impl<'a> Fields<'a> {
             Type::Flags(names) => encoder.out.resize(head + flag_bytes(names.len()), 0),
             _ => return encoder.refuse("a struct"),
         }
-        Ok(Fields { whole: encoder.ty, out: encoder.out, head, next: 0, early: Vec::new() })
+        Ok(Fields {
+            whole: encoder.ty,
+            out: encoder.out,
+            head,
+            next: 0,
+            early: Vec::new(),
+        })
     }
 
     fn field<T: Serialize + ?Sized>(&mut self, name: &str, value: &T) -> Result<(), EncodeError> {
@@ -474,7 +531,10 @@ impl<'a> Fields<'a> {
             },
             Type::Flags(names) => {
                 let Some(bit) = names.iter().position(|n| same_name(n, name)) else {
-                    return Err(EncodeError::wanted(self.whole, format_args!("the flag `{name}`")));
+                    return Err(EncodeError::wanted(
+                        self.whole,
+                        format_args!("the flag `{name}`"),
+                    ));
                 };
                 let mut set = Vec::new();
                 encode(value, &Type::Bool, &mut set).map_err(|error| error.within(name))?;
@@ -485,10 +545,20 @@ impl<'a> Fields<'a> {
         }
     }
 
-    fn early<T: Serialize + ?Sized>(&mut self, fields: &[Field], name: &str, value: &T) -> Result<(), EncodeError> {
+    fn early<T: Serialize + ?Sized>(
+        &mut self,
+        fields: &[Field],
+        name: &str,
+        value: &T,
+    ) -> Result<(), EncodeError> {
         let place = fields.iter().position(|field| same_name(&field.name, name));
-        let Some(place) = place.filter(|&p| p >= self.next && !self.early.iter().any(|(early, _)| *early == p)) else {
-            return Err(EncodeError::wanted(self.whole, format_args!("a record with the field `{name}`")));
+        let Some(place) =
+            place.filter(|&p| p >= self.next && !self.early.iter().any(|(early, _)| *early == p))
+        else {
+            return Err(EncodeError::wanted(
+                self.whole,
+                format_args!("a record with the field `{name}`"),
+            ));
         };
         self.put_early(fields);
         let mut bytes = Vec::new();
@@ -501,19 +571,26 @@ impl<'a> Fields<'a> {
     /// Writes the fields whose turn it is.
     fn put_early(&mut self, fields: &[Field]) {
         while self.next < fields.len() {
-            let Some(found) = self.early.iter().position(|(place, _)| *place == self.next) else { return };
+            let Some(found) = self.early.iter().position(|(place, _)| *place == self.next) else {
+                return;
+            };
             self.out.extend_from_slice(&self.early.swap_remove(found).1);
             self.next += 1;
         }
     }
 
     fn finish(mut self) -> Result<(), EncodeError> {
-        let Type::Record(fields) = self.whole else { return Ok(()) };
+        let Type::Record(fields) = self.whole else {
+            return Ok(());
+        };
         loop {
             self.put_early(fields);
             match fields.get(self.next) {
                 None => return Ok(()),
-                Some(Field { ty: Type::Option(_), .. }) => self.out.push(0),
+                Some(Field {
+                    ty: Type::Option(_),
+                    ..
+                }) => self.out.push(0),
                 Some(field) => {
                     return Err(EncodeError::wanted(
                         self.whole,

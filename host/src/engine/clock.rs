@@ -24,12 +24,23 @@ pub(super) struct Clock {
 
 impl Clock {
     pub(super) fn new(engine: &Engine, limit: Duration) -> anyhow::Result<Clock> {
-        let epochs = Arc::new(Epochs { engine: engine.clone(), origin: Instant::now(), counted_ns: AtomicU64::new(0) });
+        let epochs = Arc::new(Epochs {
+            engine: engine.clone(),
+            origin: Instant::now(),
+            counted_ns: AtomicU64::new(0),
+        });
         let handler = epochs.clone();
-        let timer = Timer::new(move || handler.catch_up()).context("the clock for the time limit cannot be made")?;
+        let timer = Timer::new(move || handler.catch_up())
+            .context("the clock for the time limit cannot be made")?;
         // The tick in which a job starts is partly over, so that one more makes sure that no job is stopped early.
-        let limit_ticks = u64::try_from(limit.as_nanos().div_ceil(TICK.as_nanos())).unwrap_or(u64::MAX / 4) + 1;
-        Ok(Clock { epochs, timer, running: false, limit_ticks })
+        let limit_ticks =
+            u64::try_from(limit.as_nanos().div_ceil(TICK.as_nanos())).unwrap_or(u64::MAX / 4) + 1;
+        Ok(Clock {
+            epochs,
+            timer,
+            running: false,
+            limit_ticks,
+        })
     }
 
     /// How many epochs from now a job's deadline is.
@@ -93,7 +104,10 @@ impl Epochs {
 
 /// The system's timers and signals.
 mod sys {
-    #![expect(unsafe_code, reason = "timers and signal handlers have no safe interface")]
+    #![expect(
+        unsafe_code,
+        reason = "timers and signal handlers have no safe interface"
+    )]
 
     use signal_hook::SigId;
     use signal_hook::consts::SIGALRM;
@@ -115,7 +129,8 @@ mod sys {
             let handler = unsafe { register(SIGALRM, expired) }?;
             let mut id = std::ptr::null_mut();
             // SAFETY: the id is written to a place that is ours. No event is given, which asks for SIGALRM.
-            let made = unsafe { libc::timer_create(libc::CLOCK_MONOTONIC, std::ptr::null_mut(), &mut id) };
+            let made =
+                unsafe { libc::timer_create(libc::CLOCK_MONOTONIC, std::ptr::null_mut(), &mut id) };
             if made != 0 {
                 let error = io::Error::last_os_error();
                 unregister(handler);
@@ -126,8 +141,14 @@ mod sys {
 
         /// Lets the timer expire again and again after this time, or never if it is zero.
         pub(super) fn set(&self, every: Duration) {
-            let every = libc::timespec { tv_sec: every.as_secs() as _, tv_nsec: every.subsec_nanos() as _ };
-            let setting = libc::itimerspec { it_interval: every, it_value: every };
+            let every = libc::timespec {
+                tv_sec: every.as_secs() as _,
+                tv_nsec: every.subsec_nanos() as _,
+            };
+            let setting = libc::itimerspec {
+                it_interval: every,
+                it_value: every,
+            };
             // SAFETY: the timer lives as long as `self`, and the setting is only read.
             let set = unsafe { libc::timer_settime(self.id, 0, &setting, std::ptr::null_mut()) };
             debug_assert_eq!(set, 0, "only a wrong id or time could fail");

@@ -1,6 +1,9 @@
 //! Machine code from a descriptor: one of the few places that the compiler can't check.
 
-#![expect(unsafe_code, reason = "Wasmtime can't prove that machine code is harmless; the note below argues it")]
+#![expect(
+    unsafe_code,
+    reason = "Wasmtime can't prove that machine code is harmless; the note below argues it"
+)]
 
 use super::ours;
 use anyhow::Context;
@@ -18,5 +21,7 @@ pub(super) fn load(engine: &Engine, code: BorrowedFd<'_>) -> anyhow::Result<Comp
     // already sealed against writing, and this descriptor is that memory. An engine with other settings, or another major
     // version, is told apart by Wasmtime.
     let component = unsafe { Component::deserialize_file(engine, path) };
-    component.map_err(ours).context("the machine code cannot be loaded; was it compiled by another version?")
+    component
+        .map_err(ours)
+        .context("the machine code cannot be loaded; was it compiled by another version?")
 }

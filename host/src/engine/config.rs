@@ -6,9 +6,14 @@
 //! cover what [`serving`] adds: the allocator, the stack's size, the backtraces.
 
 use crate::job::Limits;
+use anyhow::ensure;
+use rustix::process::{Resource, getrlimit};
 use rustix::system::sysinfo;
 use std::num::NonZeroUsize;
 use wasmtime::{Config, Enabled, PoolingAllocationConfig};
+
+/// What is left of a process's stack for the functions that a guest calls, in bytes: far more than any of them takes.
+const HOST_STACK_BYTES: u64 = 1 << 20;
 
 /// The settings to compile with. Counting fuel is part of the machine code, so that guests with a fuel limit are compiled
 /// apart from those without.
@@ -31,7 +36,20 @@ pub(crate) fn compiling(fuel: bool) -> Config {
 }
 
 /// The settings to run with: those of [`compiling`], and room for the one component that a worker serves.
-pub(super) fn serving(limits: &Limits) -> Config {
+///
+/// # Errors
+///
+/// The guest may have more stack than this process has.
+pub(super) fn serving(limits: &Limits) -> anyhow::Result<Config> {
+    let stack_bytes = limits.stack_bytes;
+    if let Some(most) = getrlimit(Resource::Stack).current {
+        let most = most.saturating_sub(HOST_STACK_BYTES);
+        ensure!(
+            stack_bytes as u64 <= most,
+            "a stack of {stack_bytes} bytes is too large, as a guest uses the process's own: \
+             the most is {most} bytes; lower it, or raise `ulimit -s`"
+        );
+    }
     let mut config = compiling(limits.fuel.is_some());
     // What never compiles needs no compiler, and starts without one.
     config.enable_compiler(false);
@@ -40,7 +58,7 @@ pub(super) fn serving(limits: &Limits) -> Config {
     config.async_stack_size(limits.stack_bytes);
     config.wasm_backtrace_max_frames(NonZeroUsize::new(super::report::MAX_FRAMES));
     config.allocation_strategy(pool());
-    config
+    Ok(config)
 }
 
 /// Memory that is mapped once and used by one instance after the other.
@@ -65,7 +83,11 @@ fn pool() -> PoolingAllocationConfig {
     // back: fresh Rust instances cost 8 µs instead of 18, measured in November 2026.
     pool.linear_memory_keep_resident(1 << 20);
     pool.table_keep_resident(64 << 10);
-    pool.pagemap_scan(if has_swap() { Enabled::No } else { Enabled::Auto });
+    pool.pagemap_scan(if has_swap() {
+        Enabled::No
+    } else {
+        Enabled::Auto
+    });
     pool
 }
 

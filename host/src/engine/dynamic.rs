@@ -24,7 +24,11 @@ impl Call for Dynamic {
         result: &mut Vec<u8>,
     ) -> wasmtime::Result<()> {
         let mut reader = Reader::new(arguments);
-        let arguments = ty.params.iter().map(|param| decode(&param.ty, &mut reader)).collect::<Result<Vec<_>, _>>()?;
+        let arguments = ty
+            .params
+            .iter()
+            .map(|param| decode(&param.ty, &mut reader))
+            .collect::<Result<Vec<_>, _>>()?;
         reader.end()?;
         // What a value is before the call doesn't matter.
         let mut values = [Val::Bool(false)];
@@ -58,21 +62,41 @@ fn decode(ty: &Type, bytes: &mut Reader<'_>) -> Result<Val, Undecodable> {
             if count > bytes.left() {
                 return Err(Undecodable("a list is longer than they are"));
             }
-            Val::List((0..count).map(|_| decode(item, bytes)).collect::<Result<_, _>>()?)
+            Val::List(
+                (0..count)
+                    .map(|_| decode(item, bytes))
+                    .collect::<Result<_, _>>()?,
+            )
         }
         Type::Record(fields) => {
-            let fields = fields.iter().map(|field| Ok((field.name.clone(), decode(&field.ty, bytes)?)));
+            let fields = fields
+                .iter()
+                .map(|field| Ok((field.name.clone(), decode(&field.ty, bytes)?)));
             Val::Record(fields.collect::<Result<_, _>>()?)
         }
-        Type::Tuple(items) => Val::Tuple(items.iter().map(|item| decode(item, bytes)).collect::<Result<_, _>>()?),
+        Type::Tuple(items) => Val::Tuple(
+            items
+                .iter()
+                .map(|item| decode(item, bytes))
+                .collect::<Result<_, _>>()?,
+        ),
         Type::Variant(cases) => {
-            let case = cases.get(bytes.length()?).ok_or(Undecodable("a variant has no such case"))?;
+            let case = cases
+                .get(bytes.length()?)
+                .ok_or(Undecodable("a variant has no such case"))?;
             Val::Variant(case.name.clone(), payload(case.ty.as_ref(), bytes)?)
         }
-        Type::Enum(names) => {
-            Val::Enum(names.get(bytes.length()?).ok_or(Undecodable("an enum has no such case"))?.clone())
-        }
-        Type::Option(some) => Val::Option(if bytes.bool()? { payload(Some(some), bytes)? } else { None }),
+        Type::Enum(names) => Val::Enum(
+            names
+                .get(bytes.length()?)
+                .ok_or(Undecodable("an enum has no such case"))?
+                .clone(),
+        ),
+        Type::Option(some) => Val::Option(if bytes.bool()? {
+            payload(Some(some), bytes)?
+        } else {
+            None
+        }),
         Type::Result { ok, err } => Val::Result(if bytes.bool()? {
             Err(payload(err.as_deref(), bytes)?)
         } else {
@@ -85,7 +109,13 @@ fn decode(ty: &Type, bytes: &mut Reader<'_>) -> Result<Val, Undecodable> {
                 if u32::from(bits) >> names.len() != 0 {
                     return Err(Undecodable("a flag is set that has no name"));
                 }
-                set.extend(names.iter().enumerate().filter(|(i, _)| bits >> i & 1 == 1).map(|(_, name)| name.clone()));
+                set.extend(
+                    names
+                        .iter()
+                        .enumerate()
+                        .filter(|(i, _)| bits >> i & 1 == 1)
+                        .map(|(_, name)| name.clone()),
+                );
             }
             Val::Flags(set)
         }
@@ -113,21 +143,38 @@ fn encode(ty: &Type, value: &Val, out: &mut Vec<u8>) -> Result<(), Mismatch> {
         (Type::String, Val::String(text)) => put_text(text, out),
         (Type::List(item), Val::List(values)) => {
             put_length(values.len(), out);
-            values.iter().try_for_each(|value| encode(item, value, out))?;
+            values
+                .iter()
+                .try_for_each(|value| encode(item, value, out))?;
         }
         (Type::Record(fields), Val::Record(values)) if fields.len() == values.len() => {
-            fields.iter().zip(values).try_for_each(|(field, (_, value))| encode(&field.ty, value, out))?;
+            fields
+                .iter()
+                .zip(values)
+                .try_for_each(|(field, (_, value))| encode(&field.ty, value, out))?;
         }
         (Type::Tuple(items), Val::Tuple(values)) if items.len() == values.len() => {
-            items.iter().zip(values).try_for_each(|(item, value)| encode(item, value, out))?;
+            items
+                .iter()
+                .zip(values)
+                .try_for_each(|(item, value)| encode(item, value, out))?;
         }
         (Type::Variant(cases), Val::Variant(name, value)) => {
-            let index = cases.iter().position(|case| case.name == *name).ok_or(Mismatch)?;
+            let index = cases
+                .iter()
+                .position(|case| case.name == *name)
+                .ok_or(Mismatch)?;
             put_length(index, out);
             encode_payload(cases[index].ty.as_ref(), value.as_deref(), out)?;
         }
         (Type::Enum(names), Val::Enum(name)) => {
-            put_length(names.iter().position(|known| known == name).ok_or(Mismatch)?, out);
+            put_length(
+                names
+                    .iter()
+                    .position(|known| known == name)
+                    .ok_or(Mismatch)?,
+                out,
+            );
         }
         (Type::Option(_), Val::Option(None)) => out.push(0),
         (Type::Option(some), Val::Option(Some(value))) => {
@@ -144,7 +191,9 @@ fn encode(ty: &Type, value: &Val, out: &mut Vec<u8>) -> Result<(), Mismatch> {
         }
         (Type::Flags(names), Val::Flags(set)) => {
             out.extend(names.chunks(8).map(|names| {
-                names.iter().enumerate().fold(0, |bits, (i, name)| bits | u8::from(set.contains(name)) << i)
+                names.iter().enumerate().fold(0, |bits, (i, name)| {
+                    bits | u8::from(set.contains(name)) << i
+                })
             }));
         }
         _ => return Err(Mismatch),
@@ -152,7 +201,11 @@ fn encode(ty: &Type, value: &Val, out: &mut Vec<u8>) -> Result<(), Mismatch> {
     Ok(())
 }
 
-fn encode_payload(ty: Option<&Type>, value: Option<&Val>, out: &mut Vec<u8>) -> Result<(), Mismatch> {
+fn encode_payload(
+    ty: Option<&Type>,
+    value: Option<&Val>,
+    out: &mut Vec<u8>,
+) -> Result<(), Mismatch> {
     match (ty, value) {
         (Some(ty), Some(value)) => encode(ty, value, out),
         (None, None) => Ok(()),

@@ -25,7 +25,9 @@ pub(super) fn link(component: &Component) -> anyhow::Result<Linker<State>> {
         if matches!(item.ty, ComponentItem::Type(_)) {
             continue;
         }
-        let interface = name.split_once('@').map_or(name, |(interface, _version)| interface);
+        let interface = name
+            .split_once('@')
+            .map_or(name, |(interface, _version)| interface);
         link_interface(&mut linker, interface).with_context(|| format!("the import `{name}`"))?;
     }
     Ok(linker)
@@ -93,11 +95,25 @@ pub(super) fn context(grants: &Grants, stderr: &super::stderr::Stderr) -> anyhow
     // By default the standard input is empty, the standard output takes everything and keeps nothing, no address can be
     // reached, and nothing else is there.
     builder.stderr(stderr.clone()).envs(&grants.env);
-    builder.allow_tcp(false).allow_udp(false).allow_ip_name_lookup(false);
+    builder
+        .allow_tcp(false)
+        .allow_udp(false)
+        .allow_ip_name_lookup(false);
     builder.allow_blocking_current_thread(true);
-    for Dir { host, guest, read_only } in &grants.dirs {
-        let permissions = if *read_only { FsPerms::ReadOnly } else { FsPerms::ReadWrite };
-        let opened = builder.preopened_dir(host, guest, permissions).map_err(ours);
+    for Dir {
+        host,
+        guest,
+        read_only,
+    } in &grants.dirs
+    {
+        let permissions = if *read_only {
+            FsPerms::ReadOnly
+        } else {
+            FsPerms::ReadWrite
+        };
+        let opened = builder
+            .preopened_dir(host, guest, permissions)
+            .map_err(ours);
         opened.with_context(|| format!("the granted directory `{}`", host.display()))?;
     }
     Ok(builder.build())

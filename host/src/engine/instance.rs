@@ -70,7 +70,9 @@ impl Template {
         grants: &Grants,
         stderr: StderrSink,
     ) -> anyhow::Result<Template> {
-        let linked = imports::link(component)?.instantiate_pre(component).map_err(ours);
+        let linked = imports::link(component)?
+            .instantiate_pre(component)
+            .map_err(ours);
         let template = Template {
             engine: component.engine().clone(),
             linked: linked.context("the component's imports do not fit what is provided")?,
@@ -84,10 +86,15 @@ impl Template {
     }
 
     /// A new instance, none of whose functions has run.
-    pub(super) fn instantiate(&self, deadline_ticks: Option<u64>) -> std::result::Result<Instance, FaultReport> {
+    pub(super) fn instantiate(
+        &self,
+        deadline_ticks: Option<u64>,
+    ) -> std::result::Result<Instance, FaultReport> {
         let state = State {
             memory: MemoryLimit::new(self.limits.memory_bytes),
-            wasi: self.wasi_with_directories().map_err(|error| report::no_start(&error))?,
+            wasi: self
+                .wasi_with_directories()
+                .map_err(|error| report::no_start(&error))?,
             grants: self.grants.clone(),
             stderr: self.stderr.clone(),
         };
@@ -99,12 +106,22 @@ impl Template {
             .fuel(&mut store)
             .and_then(|()| self.linked.instantiate(&mut store))
             .map_err(|error| report::of_start(self.report(&error, &store)))?;
-        Ok(Instance { store, instance, bound: Vec::new(), fuel: self.limits.fuel })
+        Ok(Instance {
+            store,
+            instance,
+            bound: Vec::new(),
+            fuel: self.limits.fuel,
+        })
     }
 
     /// What to say of an error that a call returned.
     pub(super) fn report(&self, error: &wasmtime::Error, store: &Store<State>) -> FaultReport {
-        report::of_call(error, &self.limits, store.data().memory.refused, self.stderr.last())
+        report::of_call(
+            error,
+            &self.limits,
+            store.data().memory.refused,
+            self.stderr.last(),
+        )
     }
 
     /// Directories are opened with the instance, where an error can be told. Without them WASI's context, which costs a
@@ -114,7 +131,10 @@ impl Template {
             return Ok(None);
         }
         let context = imports::context(&self.grants, &self.stderr)?;
-        Ok(Some(Wasi { context, table: ResourceTable::new() }))
+        Ok(Some(Wasi {
+            context,
+            table: ResourceTable::new(),
+        }))
     }
 
     fn fuel(&self, store: &mut Store<State>) -> Result<()> {
@@ -155,7 +175,7 @@ impl Instance {
 
     #[cold]
     fn bind(&mut self, place: usize, export: &Export) -> Result<()> {
-        let function = self.instance.get_func(&mut self.store, &export.index);
+        let function = self.instance.get_func(&mut self.store, export.index);
         let function = function.ok_or_else(|| wasmtime::Error::msg("the export is no function"))?;
         let function = (export.bind)(function, &self.store)?;
         if self.bound.len() <= place {
@@ -177,8 +197,14 @@ impl WasiView for State {
         waiting::enter();
         let wasi = self.wasi.get_or_insert_with(|| {
             let context = imports::context(&self.grants, &self.stderr);
-            Wasi { context: context.expect("only directories can fail to open"), table: ResourceTable::new() }
+            Wasi {
+                context: context.expect("only directories can fail to open"),
+                table: ResourceTable::new(),
+            }
         });
-        WasiCtxView { ctx: &mut wasi.context, table: &mut wasi.table }
+        WasiCtxView {
+            ctx: &mut wasi.context,
+            table: &mut wasi.table,
+        }
     }
 }

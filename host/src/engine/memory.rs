@@ -1,6 +1,6 @@
 //! How much memory an instance may have: all its memories and tables together.
 
-use wasmtime::{Result, ResourceLimiter};
+use wasmtime::{ResourceLimiter, Result};
 
 /// What a place in a table takes, in bytes: a pointer to a function.
 const TABLE_ELEMENT_BYTES: usize = size_of::<usize>();
@@ -17,18 +17,27 @@ pub(super) struct MemoryLimit {
 
 impl MemoryLimit {
     pub(super) fn new(limit_bytes: u64) -> Self {
-        MemoryLimit { limit_bytes, used_bytes: 0, granted_bytes: 0, refused: false }
+        MemoryLimit {
+            limit_bytes,
+            used_bytes: 0,
+            granted_bytes: 0,
+            refused: false,
+        }
     }
 
-    fn grow(&mut self, by_bytes: usize) -> bool {
+    /// Whether a memory or table may grow by this much. `within_own` is false where it would outgrow what the guest
+    /// itself declared: that is refused too, but isn't this limit's doing.
+    fn grow(&mut self, by_bytes: usize, within_own: bool) -> bool {
         let used_bytes = self.used_bytes.saturating_add(by_bytes as u64);
         if used_bytes > self.limit_bytes {
             self.refused = true;
             return false;
         }
-        self.used_bytes = used_bytes;
-        self.granted_bytes = by_bytes as u64;
-        true
+        if within_own {
+            self.used_bytes = used_bytes;
+            self.granted_bytes = by_bytes as u64;
+        }
+        within_own
     }
 
     fn take_back(&mut self) {
@@ -38,8 +47,16 @@ impl MemoryLimit {
 }
 
 impl ResourceLimiter for MemoryLimit {
-    fn memory_growing(&mut self, current: usize, desired: usize, _maximum: Option<usize>) -> Result<bool> {
-        Ok(self.grow(desired - current))
+    fn memory_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        maximum: Option<usize>,
+    ) -> Result<bool> {
+        Ok(self.grow(
+            desired - current,
+            maximum.is_none_or(|maximum| desired <= maximum),
+        ))
     }
 
     fn memory_grow_failed(&mut self, _error: wasmtime::Error) -> Result<()> {
@@ -47,8 +64,14 @@ impl ResourceLimiter for MemoryLimit {
         Ok(())
     }
 
-    fn table_growing(&mut self, current: usize, desired: usize, _maximum: Option<usize>) -> Result<bool> {
-        Ok(self.grow((desired - current).saturating_mul(TABLE_ELEMENT_BYTES)))
+    fn table_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        maximum: Option<usize>,
+    ) -> Result<bool> {
+        let by_bytes = (desired - current).saturating_mul(TABLE_ELEMENT_BYTES);
+        Ok(self.grow(by_bytes, maximum.is_none_or(|maximum| desired <= maximum)))
     }
 
     fn table_grow_failed(&mut self, _error: wasmtime::Error) -> Result<()> {

@@ -17,7 +17,10 @@ impl<'a> Reader<'a> {
     /// The next bytes of a fixed width.
     #[inline]
     pub(super) fn array<const N: usize>(&mut self) -> Result<[u8; N], Undecodable> {
-        let (array, rest) = self.0.split_first_chunk().ok_or(Undecodable("they end early"))?;
+        let (array, rest) = self
+            .0
+            .split_first_chunk()
+            .ok_or(Undecodable("they end early"))?;
         self.0 = rest;
         Ok(*array)
     }
@@ -26,7 +29,9 @@ impl<'a> Reader<'a> {
     #[inline]
     pub(super) fn arrays<const N: usize>(&mut self) -> Result<&'a [[u8; N]], Undecodable> {
         let count = self.length()?;
-        let bytes = count.checked_mul(N).and_then(|bytes| self.0.split_at_checked(bytes));
+        let bytes = count
+            .checked_mul(N)
+            .and_then(|bytes| self.0.split_at_checked(bytes));
         let (items, rest) = bytes.ok_or(Undecodable("a list is longer than they are"))?;
         self.0 = rest;
         Ok(items.as_chunks().0)
@@ -67,7 +72,11 @@ impl<'a> Reader<'a> {
 
     #[inline]
     pub(super) fn end(self) -> Result<(), Undecodable> {
-        if self.0.is_empty() { Ok(()) } else { Err(Undecodable("bytes are left over")) }
+        if self.0.is_empty() {
+            Ok(())
+        } else {
+            Err(Undecodable("bytes are left over"))
+        }
     }
 }
 

@@ -10,21 +10,37 @@ use wasmtime_wasi::I32Exit;
 pub(super) const MAX_FRAMES: usize = 32;
 
 /// The report of a call that returned this error.
-pub(super) fn of_call(error: &wasmtime::Error, limits: &Limits, memory_refused: bool, stderr: String) -> FaultReport {
-    FaultReport { cause: cause(error, limits, memory_refused), backtrace: backtrace(error), stderr }
+pub(super) fn of_call(
+    error: &wasmtime::Error,
+    limits: &Limits,
+    memory_refused: bool,
+    stderr: String,
+) -> FaultReport {
+    FaultReport {
+        cause: cause(error, limits, memory_refused),
+        backtrace: backtrace(error),
+        stderr,
+    }
 }
 
 /// The same report for an instance that didn't come to its first job.
 pub(super) fn of_start(report: FaultReport) -> FaultReport {
     match report.cause {
         Cause::Start(_) => report,
-        cause => FaultReport { cause: Cause::Start(cause.to_string()), ..report },
+        cause => FaultReport {
+            cause: Cause::Start(cause.to_string()),
+            ..report
+        },
     }
 }
 
 /// The report if not even an instance could be tried.
 pub(super) fn no_start(error: &anyhow::Error) -> FaultReport {
-    FaultReport { cause: Cause::Start(format!("{error:#}")), backtrace: Vec::new(), stderr: String::new() }
+    FaultReport {
+        cause: Cause::Start(format!("{error:#}")),
+        backtrace: Vec::new(),
+        stderr: String::new(),
+    }
 }
 
 /// The report of a call to a function that isn't in the description.
@@ -40,8 +56,19 @@ fn cause(error: &wasmtime::Error, limits: &Limits, memory_refused: bool) -> Caus
         return Cause::Exit(*code);
     }
     match (error.downcast_ref(), limits) {
-        (Some(Trap::Interrupt), Limits { timeout: Some(timeout), .. }) => return Cause::Timeout(*timeout),
-        (Some(Trap::OutOfFuel), Limits { fuel: Some(fuel), .. }) => return Cause::Fuel(*fuel),
+        (
+            Some(Trap::Interrupt),
+            Limits {
+                timeout: Some(timeout),
+                ..
+            },
+        ) => return Cause::Timeout(*timeout),
+        (
+            Some(Trap::OutOfFuel),
+            Limits {
+                fuel: Some(fuel), ..
+            },
+        ) => return Cause::Fuel(*fuel),
         _ if memory_refused => return Cause::Memory(limits.memory_bytes),
         (Some(trap), _) => return Cause::Trap(trap_text(*trap)),
         (None, _) => {}
@@ -64,12 +91,17 @@ fn cause(error: &wasmtime::Error, limits: &Limits, memory_refused: bool) -> Caus
 fn trap_text(trap: Trap) -> String {
     match trap {
         Trap::UnreachableCodeReached => "unreachable instruction executed".to_owned(),
-        trap => trap.to_string().trim_start_matches("wasm trap: ").to_owned(),
+        trap => trap
+            .to_string()
+            .trim_start_matches("wasm trap: ")
+            .to_owned(),
     }
 }
 
 fn backtrace(error: &wasmtime::Error) -> Vec<String> {
-    let Some(backtrace) = error.downcast_ref::<WasmBacktrace>() else { return Vec::new() };
+    let Some(backtrace) = error.downcast_ref::<WasmBacktrace>() else {
+        return Vec::new();
+    };
     let frames = backtrace.frames().iter().take(MAX_FRAMES);
     frames
         .map(|frame| match frame.func_name() {

@@ -11,7 +11,7 @@ use wasmtime_wasi::p2::pipe::SinkOutputStream;
 use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
 
 /// Where a guest's standard error goes besides the reports: called with each piece that the guest writes.
-pub type StderrSink = Arc<dyn Fn(&[u8]) + Send + Sync>;
+pub(crate) type StderrSink = Arc<dyn Fn(&[u8]) + Send + Sync>;
 
 /// How much a guest may write at a time, in bytes. Wasmtime allocates that much if a guest asks for zeros to be written.
 const PIECE_BYTES: usize = 64 << 10;
@@ -32,7 +32,10 @@ struct Kept {
 
 impl Stderr {
     pub(super) fn new(sink: StderrSink) -> Self {
-        Stderr { sink, kept: Arc::default() }
+        Stderr {
+            sink,
+            kept: Arc::default(),
+        }
     }
 
     /// A job begins: what earlier ones wrote isn't its own.
@@ -65,7 +68,10 @@ impl Stderr {
     }
 
     fn bytes(&self) -> MutexGuard<'_, Vec<u8>> {
-        self.kept.bytes.lock().unwrap_or_else(PoisonError::into_inner)
+        self.kept
+            .bytes
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }
 

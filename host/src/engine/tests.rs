@@ -67,6 +67,7 @@ const ODD: &str = r#"(component
 /// A guest to be, and what it will be given.
 struct Setup {
     component: Vec<u8>,
+    code: Vec<u8>,
     start: Start,
     stderr: StderrSink,
 }
@@ -80,10 +81,10 @@ struct Trial {
 fn setup(component: &[u8]) -> Setup {
     let component = wat::parse_bytes(component).unwrap().into_owned();
     let engine = Engine::new(&compiling(false)).unwrap();
-    let description = describe(&Component::new(&engine, &component).unwrap());
+    let compiled = Component::new(&engine, &component).unwrap();
+    let description = describe(&compiled);
     let start = Start {
         version: VERSION,
-        slot: 0,
         spins: 0,
         description,
         limits: Limits::default(),
@@ -91,7 +92,12 @@ fn setup(component: &[u8]) -> Setup {
         isolation: Isolation::InstancePerWorker,
         initializer: None,
     };
-    Setup { component, start, stderr: Arc::new(|_| ()) }
+    Setup {
+        component,
+        code: compiled.serialize().unwrap(),
+        start,
+        stderr: Arc::new(|_| ()),
+    }
 }
 
 impl Setup {
@@ -106,18 +112,29 @@ impl Setup {
     }
 
     fn initializer(mut self, name: &str, arguments: &[u8]) -> Self {
-        self.start.initializer = Some((place(&self.start.description.functions, name), arguments.to_vec()));
+        self.start.initializer = Some((
+            place(&self.start.description.functions, name),
+            arguments.to_vec(),
+        ));
         self
     }
 
     fn try_load(self) -> anyhow::Result<Trial> {
-        let engine = Engine::new(&compiling(self.start.limits.fuel.is_some())).unwrap();
-        let code = engine.precompile_component(&self.component).unwrap();
+        let code = match self.start.limits.fuel {
+            Some(_) => Engine::new(&compiling(true))
+                .unwrap()
+                .precompile_component(&self.component)
+                .unwrap(),
+            None => self.code,
+        };
         let memory = rustix::fs::memfd_create("code", rustix::fs::MemfdFlags::CLOEXEC).unwrap();
         let mut file = std::fs::File::from(memory);
         file.write_all(&code).unwrap();
         let guest = Guest::load(&self.start, file.as_fd(), self.stderr)?;
-        Ok(Trial { guest, functions: self.start.description.functions })
+        Ok(Trial {
+            guest,
+            functions: self.start.description.functions,
+        })
     }
 
     fn load(self) -> Trial {
@@ -128,7 +145,9 @@ impl Setup {
 impl Trial {
     fn call(&mut self, name: &str, arguments: &[u8]) -> Result<Vec<u8>, FaultReport> {
         let mut result = b"before".to_vec();
-        let called = self.guest.call(place(&self.functions, name), arguments, &mut result);
+        let called = self
+            .guest
+            .call(place(&self.functions, name), arguments, &mut result);
         assert!(result.starts_with(b"before"));
         let value = result.split_off(6);
         match called {
@@ -149,7 +168,10 @@ impl Trial {
 
     /// From now on everything is called the dynamic way.
     fn dynamic(mut self) -> Self {
-        self.guest.functions.iter_mut().for_each(|export| export.bind = dynamic::bind);
+        self.guest
+            .functions
+            .iter_mut()
+            .for_each(|export| export.bind = dynamic::bind);
         self
     }
 }
@@ -166,9 +188,18 @@ fn text(text: &str) -> Vec<u8> {
 #[test]
 fn a_typed_call_returns_the_encoded_result() {
     let mut arith = setup(ARITH).load();
-    assert_eq!(arith.call("square", &12_i64.to_le_bytes()).unwrap(), 144_i64.to_le_bytes());
+    assert_eq!(
+        arith.call("square", &12_i64.to_le_bytes()).unwrap(),
+        144_i64.to_le_bytes()
+    );
     let three = arith.call("cubes", &3_u32.to_le_bytes()).unwrap();
-    let expected = [&3_u32.to_le_bytes()[..], &0_i64.to_le_bytes(), &1_i64.to_le_bytes(), &8_i64.to_le_bytes()].concat();
+    let expected = [
+        &3_u32.to_le_bytes()[..],
+        &0_i64.to_le_bytes(),
+        &1_i64.to_le_bytes(),
+        &8_i64.to_le_bytes(),
+    ]
+    .concat();
     assert_eq!(three, expected);
 }
 
@@ -177,15 +208,30 @@ fn every_type_comes_back_unchanged_the_typed_way_and_the_dynamic_way() {
     let mut typed = setup(TYPES).load();
     let mut dynamic = setup(TYPES).load().dynamic();
     let mut dice = Dice(1);
-    let echoes: Vec<Function> =
-        typed.functions.iter().filter(|function| function.name.starts_with("echo-")).cloned().collect();
+    let echoes: Vec<Function> = typed
+        .functions
+        .iter()
+        .filter(|function| function.name.starts_with("echo-"))
+        .cloned()
+        .collect();
     assert!(echoes.len() > 25, "the guest has an echo for every type");
     for function in &echoes {
         for _ in 0..50 {
             let mut value = Vec::new();
-            function.params.iter().for_each(|param| dice.value(&param.ty, &mut value));
-            assert_eq!(typed.call(&function.name, &value).as_ref(), Ok(&value), "{function}, typed");
-            assert_eq!(dynamic.call(&function.name, &value).as_ref(), Ok(&value), "{function}, dynamic");
+            function
+                .params
+                .iter()
+                .for_each(|param| dice.value(&param.ty, &mut value));
+            assert_eq!(
+                typed.call(&function.name, &value).as_ref(),
+                Ok(&value),
+                "{function}, typed"
+            );
+            assert_eq!(
+                dynamic.call(&function.name, &value).as_ref(),
+                Ok(&value),
+                "{function}, dynamic"
+            );
         }
     }
 }
@@ -214,11 +260,22 @@ fn every_shape_that_is_bound_typed_agrees_with_the_dynamic_way() {
     let mut dice = Dice(2);
     for function in typed.functions.clone() {
         let mut arguments = Vec::new();
-        function.params.iter().for_each(|param| dice.value(&param.ty, &mut arguments));
+        function
+            .params
+            .iter()
+            .for_each(|param| dice.value(&param.ty, &mut arguments));
         let width = arguments.len() / function.params.len();
         let last = arguments[arguments.len() - width..].to_vec();
-        assert_eq!(typed.call(&function.name, &arguments), Ok(last.clone()), "{function}, typed");
-        assert_eq!(dynamic.call(&function.name, &arguments), Ok(last), "{function}, dynamic");
+        assert_eq!(
+            typed.call(&function.name, &arguments),
+            Ok(last.clone()),
+            "{function}, typed"
+        );
+        assert_eq!(
+            dynamic.call(&function.name, &arguments),
+            Ok(last),
+            "{function}, dynamic"
+        );
     }
 }
 
@@ -252,20 +309,64 @@ fn arguments_that_do_not_decode_are_a_fault_and_never_a_panic() {
     let huge = u32::MAX.to_le_bytes();
     let check = |types: &mut Trial, name: &str, arguments: &[u8], why: &str| {
         let fault = types.fault(name, arguments);
-        assert_eq!(fault.cause, Cause::Start(format!("its arguments don't decode: {why}")), "{name}");
+        assert_eq!(
+            fault.cause,
+            Cause::Start(format!("its arguments don't decode: {why}")),
+            "{name}"
+        );
     };
     for _ in 0..2 {
         check(&mut types, "echo-s64", &[1, 2, 3], "they end early");
         check(&mut types, "echo-s64", &[0; 9], "bytes are left over");
         check(&mut types, "echo-bool", &[2], "a bool is neither 0 nor 1");
-        check(&mut types, "echo-string", &huge, "a list is longer than they are");
-        check(&mut types, "echo-string", &[1, 0, 0, 0, 0xff], "a string is not UTF-8");
-        check(&mut types, "echo-list-s64", &huge, "a list is longer than they are");
-        check(&mut types, "echo-list-string", &huge, "a list is longer than they are");
-        check(&mut types, "echo-char", &0xd800_u32.to_le_bytes(), "a char is none");
-        check(&mut types, "echo-variant", &[4, 0, 0, 0], "a variant has no such case");
-        check(&mut types, "echo-enum", &[3, 0, 0, 0], "an enum has no such case");
-        check(&mut types, "echo-flags", &[8], "a flag is set that has no name");
+        check(
+            &mut types,
+            "echo-string",
+            &huge,
+            "a list is longer than they are",
+        );
+        check(
+            &mut types,
+            "echo-string",
+            &[1, 0, 0, 0, 0xff],
+            "a string is not UTF-8",
+        );
+        check(
+            &mut types,
+            "echo-list-s64",
+            &huge,
+            "a list is longer than they are",
+        );
+        check(
+            &mut types,
+            "echo-list-string",
+            &huge,
+            "a list is longer than they are",
+        );
+        check(
+            &mut types,
+            "echo-char",
+            &0xd800_u32.to_le_bytes(),
+            "a char is none",
+        );
+        check(
+            &mut types,
+            "echo-variant",
+            &[4, 0, 0, 0],
+            "a variant has no such case",
+        );
+        check(
+            &mut types,
+            "echo-enum",
+            &[3, 0, 0, 0],
+            "an enum has no such case",
+        );
+        check(
+            &mut types,
+            "echo-flags",
+            &[8],
+            "a flag is set that has no name",
+        );
         types = types.dynamic();
     }
 }
@@ -281,14 +382,21 @@ fn a_function_that_does_not_exist_is_a_fault() {
 fn each_kind_of_trap_has_its_words() {
     let mut traps = setup(TRAPS).load();
     let mut check = |name: &str, words: &str| {
-        assert_eq!(traps.fault(name, &[]).cause, Cause::Trap(words.into()), "{name}");
+        assert_eq!(
+            traps.fault(name, &[]).cause,
+            Cause::Trap(words.into()),
+            "{name}"
+        );
     };
     check("unreachable", "unreachable instruction executed");
     check("integer-divide-by-zero", "integer divide by zero");
     check("integer-overflow", "integer overflow");
     check("bad-conversion", "invalid conversion to integer");
     check("memory-out-of-bounds", "out of bounds memory access");
-    check("table-out-of-bounds", "undefined element: out of bounds table access");
+    check(
+        "table-out-of-bounds",
+        "undefined element: out of bounds table access",
+    );
     check("indirect-call-to-null", "uninitialized element");
     check("bad-signature", "indirect call type mismatch");
     check("stack-overflow", "call stack exhausted");
@@ -298,26 +406,60 @@ fn each_kind_of_trap_has_its_words() {
 fn a_panic_comes_with_its_message_and_the_names_of_the_functions() {
     let mut faults = setup(FAULTS).load();
     let fault = faults.fault("panic-with", &text("the sky is falling"));
-    assert_eq!(fault.cause, Cause::Trap("unreachable instruction executed".into()));
-    assert!(fault.stderr.contains("the sky is falling"), "{}", fault.stderr);
+    assert_eq!(
+        fault.cause,
+        Cause::Trap("unreachable instruction executed".into())
+    );
+    assert!(
+        fault.stderr.contains("the sky is falling"),
+        "{}",
+        fault.stderr
+    );
     let frames = &fault.backtrace;
-    assert!(frames.iter().any(|frame| frame == "core::panicking::panic_fmt"), "{frames:?}");
-    assert_eq!(frames.last().map(String::as_str), Some("pool:tasks/faults@0.1.0#panic-with"));
+    assert!(
+        frames
+            .iter()
+            .any(|frame| frame == "core::panicking::panic_fmt"),
+        "{frames:?}"
+    );
+    assert_eq!(
+        frames.last().map(String::as_str),
+        Some("pool:tasks/faults@0.1.0#panic-with")
+    );
 }
 
 #[test]
 fn a_backtrace_of_a_deep_recursion_is_short() {
-    assert_eq!(setup(ODD.as_bytes()).load().fault("deep", &[]).backtrace, vec!["deep"; 32]);
+    assert_eq!(
+        setup(ODD.as_bytes()).load().fault("deep", &[]).backtrace,
+        vec!["deep"; 32]
+    );
+}
+
+#[test]
+fn a_stack_that_the_process_does_not_have_is_refused() {
+    let odd = setup(ODD.as_bytes()).limits(|limits| limits.stack_bytes = 1 << 40);
+    let error = odd
+        .try_load()
+        .err()
+        .expect("no process has a terabyte of stack");
+    assert!(format!("{error:#}").contains("too large"), "{error:#}");
 }
 
 #[test]
 fn a_guest_that_never_ends_is_stopped_at_its_limit() {
     let limit = Duration::from_millis(20);
-    let mut odd = setup(ODD.as_bytes()).limits(|limits| limits.timeout = Some(limit)).load();
+    let mut odd = setup(ODD.as_bytes())
+        .limits(|limits| limits.timeout = Some(limit))
+        .load();
     for _ in 0..3 {
         let started = Instant::now();
         assert_eq!(odd.fault("spin", &[]).cause, Cause::Timeout(limit));
-        assert!(started.elapsed() >= limit, "stopped early, after {:?}", started.elapsed());
+        assert!(
+            started.elapsed() >= limit,
+            "stopped early, after {:?}",
+            started.elapsed()
+        );
         odd.guest.rest();
         assert_eq!(odd.count(), 1);
     }
@@ -326,7 +468,9 @@ fn a_guest_that_never_ends_is_stopped_at_its_limit() {
 #[test]
 fn a_resting_clock_stands_still_and_a_later_job_has_all_its_time() {
     let limit = Duration::from_millis(30);
-    let mut faults = setup(FAULTS).limits(|limits| limits.timeout = Some(limit)).load();
+    let mut faults = setup(FAULTS)
+        .limits(|limits| limits.timeout = Some(limit))
+        .load();
     faults.call("counter", &[]).unwrap();
     faults.guest.rest();
     std::thread::sleep(limit * 2);
@@ -336,8 +480,12 @@ fn a_resting_clock_stands_still_and_a_later_job_has_all_its_time() {
 #[test]
 fn the_clocks_of_two_guests_do_not_disturb_each_other() {
     let limit = Duration::from_millis(20);
-    let mut one = setup(ODD.as_bytes()).limits(|limits| limits.timeout = Some(limit)).load();
-    let mut other = setup(ODD.as_bytes()).limits(|limits| limits.timeout = Some(limit * 2)).load();
+    let mut one = setup(ODD.as_bytes())
+        .limits(|limits| limits.timeout = Some(limit))
+        .load();
+    let mut other = setup(ODD.as_bytes())
+        .limits(|limits| limits.timeout = Some(limit * 2))
+        .load();
     one.count();
     assert_eq!(other.fault("spin", &[]).cause, Cause::Timeout(limit * 2));
     other.guest.rest();
@@ -347,7 +495,9 @@ fn the_clocks_of_two_guests_do_not_disturb_each_other() {
 
 #[test]
 fn a_job_has_its_fuel_and_the_next_job_has_it_anew() {
-    let mut odd = setup(ODD.as_bytes()).limits(|limits| limits.fuel = Some(10_000)).load();
+    let mut odd = setup(ODD.as_bytes())
+        .limits(|limits| limits.fuel = Some(10_000))
+        .load();
     assert_eq!(odd.fault("spin", &[]).cause, Cause::Fuel(10_000));
     (0..2_000).for_each(|_| {
         odd.count();
@@ -356,38 +506,74 @@ fn a_job_has_its_fuel_and_the_next_job_has_it_anew() {
 
 #[test]
 fn refused_memory_is_a_fault_only_if_the_guest_fails() {
-    let mut odd = setup(ODD.as_bytes()).limits(|limits| limits.memory_bytes = 1 << 20).load();
-    assert_eq!(odd.call("grow-and-return", &[]).unwrap(), (-1_i32).to_le_bytes());
-    assert_eq!(odd.fault("take", &[]).cause, Cause::Start("its arguments don't decode: they end early".into()));
-    assert_eq!(odd.fault("grow-and-trap", &[]).cause, Cause::Memory(1 << 20));
+    let mut odd = setup(ODD.as_bytes())
+        .limits(|limits| limits.memory_bytes = 1 << 20)
+        .load();
+    assert_eq!(
+        odd.call("grow-and-return", &[]).unwrap(),
+        (-1_i32).to_le_bytes()
+    );
+    assert_eq!(
+        odd.fault("grow-and-trap", &[]).cause,
+        Cause::Memory(1 << 20)
+    );
+}
+
+#[test]
+fn a_text_function_may_fail_or_have_nothing_to_say() {
+    let mut types = setup(TYPES).load();
+    let failed = [&[1][..], &text("no")].concat();
+    assert_eq!(types.call("fail-with", &text("no")), Ok(failed));
 }
 
 #[test]
 fn memories_and_tables_are_limited_together() {
-    let mut traps = setup(TRAPS).limits(|limits| limits.memory_bytes = 16 << 20).load();
+    let mut traps = setup(TRAPS)
+        .limits(|limits| limits.memory_bytes = 16 << 20)
+        .load();
     let pages = traps.call("memory-bomb", &[]).unwrap();
     let pages = u32::from_le_bytes(pages.try_into().unwrap());
-    assert_eq!(pages, 16 * 16 - 1 - 1, "one page at the start, and less than one page of tables");
+    assert_eq!(
+        pages,
+        16 * 16 - 1 - 1,
+        "one page at the start, and less than one page of tables"
+    );
     assert_eq!(traps.call("table-bomb", &[]).unwrap(), 0_u32.to_le_bytes());
 }
 
 #[test]
 fn a_rust_guest_out_of_memory_is_reported_as_such() {
-    let mut faults = setup(FAULTS).limits(|limits| limits.memory_bytes = 8 << 20).load();
-    assert_eq!(faults.fault("eat-memory", &[]).cause, Cause::Memory(8 << 20));
+    let mut faults = setup(FAULTS)
+        .limits(|limits| limits.memory_bytes = 8 << 20)
+        .load();
+    assert_eq!(
+        faults.fault("eat-memory", &[]).cause,
+        Cause::Memory(8 << 20)
+    );
 }
 
 #[test]
 fn a_component_that_starts_with_more_memory_than_it_may_have_is_not_started() {
-    let mut faults = setup(FAULTS).limits(|limits| limits.memory_bytes = 64 << 10).load();
-    assert!(matches!(faults.fault("counter", &[]).cause, Cause::Start(why) if why.contains("out of memory")));
+    let mut faults = setup(FAULTS)
+        .limits(|limits| limits.memory_bytes = 64 << 10)
+        .load();
+    assert!(
+        matches!(faults.fault("counter", &[]).cause, Cause::Start(why) if why.contains("out of memory"))
+    );
 }
 
 #[test]
 fn exit_is_a_fault_whatever_its_code() {
     let mut faults = setup(FAULTS).load();
-    assert_eq!(faults.fault("exit", &0_u32.to_le_bytes()).cause, Cause::Exit(0));
-    assert_eq!(faults.fault("exit", &7_u32.to_le_bytes()).cause, Cause::Exit(1), "WASI 0.2 knows success and failure");
+    assert_eq!(
+        faults.fault("exit", &0_u32.to_le_bytes()).cause,
+        Cause::Exit(0)
+    );
+    assert_eq!(
+        faults.fault("exit", &7_u32.to_le_bytes()).cause,
+        Cause::Exit(1),
+        "WASI 0.2 knows success and failure"
+    );
 }
 
 #[test]
@@ -406,27 +592,44 @@ fn an_instance_per_job_remembers_nothing() {
 
 #[test]
 fn an_initializer_runs_once_in_each_new_instance() {
-    let mut odd = setup(ODD.as_bytes()).initializer("add", &100_u32.to_le_bytes()).load();
+    let mut odd = setup(ODD.as_bytes())
+        .initializer("add", &100_u32.to_le_bytes())
+        .load();
     assert_eq!([odd.count(), odd.count()], [101, 102]);
     odd.fault("grow-and-trap", &[]);
     assert_eq!(odd.count(), 101);
-    let mut odd = setup(ODD.as_bytes()).initializer("add", &100_u32.to_le_bytes()).instance_per_job().load();
+    let mut odd = setup(ODD.as_bytes())
+        .initializer("add", &100_u32.to_le_bytes())
+        .instance_per_job()
+        .load();
     assert_eq!([odd.count(), odd.count()], [101, 101]);
 }
 
 #[test]
 fn an_initializer_that_fails_keeps_the_job_from_starting() {
-    let mut faults = setup(FAULTS).initializer("panic-with", &text("no such model")).load();
+    let mut faults = setup(FAULTS)
+        .initializer("panic-with", &text("no such model"))
+        .load();
     let fault = faults.fault("counter", &[]);
-    assert_eq!(fault.cause, Cause::Start("the guest trapped: unreachable instruction executed".into()));
+    assert_eq!(
+        fault.cause,
+        Cause::Start("the guest trapped: unreachable instruction executed".into())
+    );
     assert!(fault.stderr.contains("no such model"));
 }
 
 #[test]
 fn an_import_that_nobody_provides_is_named() {
-    let component = r#"(component (import "acme:gpu/device@1.0.0" (instance (export "run" (func)))))"#;
-    let error = setup(component.as_bytes()).try_load().err().expect("nobody provides it");
-    assert!(format!("{error:#}").contains("acme:gpu/device@1.0.0"), "{error:#}");
+    let component =
+        r#"(component (import "acme:gpu/device@1.0.0" (instance (export "run" (func)))))"#;
+    let error = setup(component.as_bytes())
+        .try_load()
+        .err()
+        .expect("nobody provides it");
+    assert!(
+        format!("{error:#}").contains("acme:gpu/device@1.0.0"),
+        "{error:#}"
+    );
 }
 
 #[test]
@@ -437,10 +640,19 @@ fn standard_error_goes_to_the_sink_and_its_end_into_the_report() {
     faults.stderr = Arc::new(move |piece| sink.lock().unwrap().extend_from_slice(piece));
     let mut faults = faults.load();
     faults.call("log", &text("from another job")).unwrap();
-    faults.call("flood-stderr", &100_000_u64.to_le_bytes()).unwrap();
+    faults
+        .call("flood-stderr", &100_000_u64.to_le_bytes())
+        .unwrap();
     let fault = faults.fault("panic-with", &text("last words"));
-    assert!(fault.stderr.contains("last words") && !fault.stderr.contains("another job"), "{}", fault.stderr);
-    assert!(!fault.stderr.contains("xxx"), "what an earlier job wrote isn't this job's");
+    assert!(
+        fault.stderr.contains("last words") && !fault.stderr.contains("another job"),
+        "{}",
+        fault.stderr
+    );
+    assert!(
+        !fault.stderr.contains("xxx"),
+        "what an earlier job wrote isn't this job's"
+    );
     let heard = heard.lock().unwrap();
     assert!(heard.starts_with(b"from another job\n") && heard.len() > 100_000);
 }
@@ -459,7 +671,10 @@ fn the_end_of_a_flood_of_standard_error_is_kept() {
 
 #[test]
 fn standard_output_is_taken_and_forgotten() {
-    setup(FAULTS).load().call("flood-stdout", &(64_u64 << 20).to_le_bytes()).unwrap();
+    setup(FAULTS)
+        .load()
+        .call("flood-stdout", &(64_u64 << 20).to_le_bytes())
+        .unwrap();
 }
 
 #[test]
@@ -468,7 +683,10 @@ fn a_sleeping_guest_wakes_without_a_thread_of_its_own() {
     let started = Instant::now();
     faults.call("sleep", &50_u64.to_le_bytes()).unwrap();
     let slept = started.elapsed();
-    assert!(slept >= Duration::from_millis(50) && slept < Duration::from_secs(5), "{slept:?}");
+    assert!(
+        slept >= Duration::from_millis(50) && slept < Duration::from_secs(5),
+        "{slept:?}"
+    );
 }
 
 #[test]
@@ -480,14 +698,26 @@ fn a_guest_has_the_environment_and_the_directories_that_it_was_granted() {
         let mut faults = setup(FAULTS);
         faults.start.grants = Grants {
             env: vec![("COLOUR".into(), "blue".into())],
-            dirs: vec![Dir { host: folder.clone(), guest: "/data".into(), read_only }],
+            dirs: vec![Dir {
+                host: folder.clone(),
+                guest: "/data".into(),
+                read_only,
+            }],
         };
         let mut faults = faults.load();
         let environment = [&1_u32.to_le_bytes()[..], &text("COLOUR"), &text("blue")].concat();
         assert_eq!(faults.call("environment", &[]).unwrap(), environment);
-        assert_eq!(faults.call("read-file", &text("/data/greeting")).unwrap(), [&[0][..], &text("hello")].concat());
-        assert_eq!(faults.call("read-file", &text("/etc/hostname")).unwrap()[0], 1);
-        let written = faults.call("write-file", &[text("/data/answer"), text("42")].concat()).unwrap();
+        assert_eq!(
+            faults.call("read-file", &text("/data/greeting")).unwrap(),
+            [&[0][..], &text("hello")].concat()
+        );
+        assert_eq!(
+            faults.call("read-file", &text("/etc/hostname")).unwrap()[0],
+            1
+        );
+        let written = faults
+            .call("write-file", &[text("/data/answer"), text("42")].concat())
+            .unwrap();
         assert_eq!(written[0], u8::from(read_only));
     }
     assert_eq!(std::fs::read(folder.join("answer")).unwrap(), b"42");
@@ -497,40 +727,72 @@ fn a_guest_has_the_environment_and_the_directories_that_it_was_granted() {
 #[test]
 fn a_directory_that_is_not_there_is_told_at_the_start() {
     let mut faults = setup(FAULTS);
-    faults.start.grants.dirs.push(Dir { host: "/no/such/place".into(), guest: "/".into(), read_only: true });
+    faults.start.grants.dirs.push(Dir {
+        host: "/no/such/place".into(),
+        guest: "/".into(),
+        read_only: true,
+    });
     let error = faults.try_load().err().expect("it can't be opened");
-    assert!(format!("{error:#}").contains("`/no/such/place`"), "{error:#}");
+    assert!(
+        format!("{error:#}").contains("`/no/such/place`"),
+        "{error:#}"
+    );
 }
 
 #[test]
 fn a_guest_without_grants_has_nothing() {
     let mut faults = setup(FAULTS).load();
     assert_eq!(faults.call("environment", &[]).unwrap(), [0; 4]);
-    assert_eq!(faults.call("read-file", &text("/etc/hostname")).unwrap()[0], 1);
+    assert_eq!(
+        faults.call("read-file", &text("/etc/hostname")).unwrap()[0],
+        1
+    );
 }
 
 #[test]
 fn results_that_break_the_rules_are_faults() {
     let mut odd = setup(ODD.as_bytes()).load();
-    assert!(matches!(odd.fault("list", &[]).cause, Cause::Result(why) if why.contains("out of bounds")));
+    assert!(
+        matches!(odd.fault("list", &[]).cause, Cause::Result(why) if why.contains("out of bounds"))
+    );
     assert!(matches!(odd.fault("invalid", &[]).cause, Cause::Result(why) if why.contains("utf-8")));
-    assert!(matches!(odd.fault("take-badly", &text("x")).cause, Cause::Trap(why) if why.contains("realloc")));
+    assert!(
+        matches!(odd.fault("take-badly", &text("x")).cause, Cause::Trap(why) if why.contains("realloc"))
+    );
     odd.call("take", &text("x")).unwrap();
 }
 
 #[test]
 fn a_result_that_outgrows_the_host_says_so() {
-    let mut odd = setup(ODD.as_bytes()).limits(|limits| limits.memory_bytes = 32 << 20).load();
-    assert_eq!(odd.call("bools", &3_000_000_u32.to_le_bytes()).unwrap().len(), 3_000_004);
-    let Cause::Result(why) = odd.fault("bools", &8_000_000_u32.to_le_bytes()).cause else { panic!() };
-    assert!(why.contains("more than 128 MiB") && why.contains("raise the memory limit"), "{why}");
+    let mut odd = setup(ODD.as_bytes())
+        .limits(|limits| limits.memory_bytes = 32 << 20)
+        .load();
+    assert_eq!(
+        odd.call("bools", &3_000_000_u32.to_le_bytes())
+            .unwrap()
+            .len(),
+        3_000_004
+    );
+    let Cause::Result(why) = odd.fault("bools", &8_000_000_u32.to_le_bytes()).cause else {
+        panic!()
+    };
+    assert!(
+        why.contains("more than 128 MiB") && why.contains("raise the memory limit"),
+        "{why}"
+    );
 }
 
 #[test]
 fn a_typed_result_may_be_as_large_as_the_guests_memory() {
     let mut faults = setup(FAULTS).load();
     let bytes = 300_u32 << 20;
-    assert_eq!(faults.call("huge-result", &u64::from(bytes).to_le_bytes()).unwrap().len(), 4 + bytes as usize);
+    assert_eq!(
+        faults
+            .call("huge-result", &u64::from(bytes).to_le_bytes())
+            .unwrap()
+            .len(),
+        4 + bytes as usize
+    );
 }
 
 /// Numbers that look random and are the same in each run.
@@ -538,7 +800,10 @@ struct Dice(u64);
 
 impl Dice {
     fn roll(&mut self, sides: u64) -> u64 {
-        self.0 = self.0.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+        self.0 = self
+            .0
+            .wrapping_mul(6364136223846793005)
+            .wrapping_add(1442695040888963407);
         (self.0 >> 33) % sides
     }
 
@@ -552,8 +817,11 @@ impl Dice {
             Type::S64 | Type::U64 => out.extend((self.roll(1 << 31) << 33).to_le_bytes()),
             Type::F32 => out.extend((self.roll(1000) as f32 / 7.0 - 50.0).to_le_bytes()),
             Type::F64 => out.extend((self.roll(1000) as f64 / 7.0 - 50.0).to_le_bytes()),
-            Type::Char => out.extend([u32::from('a'), 0, 0x10ffff, 0xe000][self.roll(4) as usize].to_le_bytes()),
-            Type::String => out.extend(text(["", "a", "grüße", "\0", "日本語"][self.roll(5) as usize])),
+            Type::Char => out
+                .extend([u32::from('a'), 0, 0x10ffff, 0xe000][self.roll(4) as usize].to_le_bytes()),
+            Type::String => out.extend(text(
+                ["", "a", "grüße", "\0", "日本語"][self.roll(5) as usize],
+            )),
             Type::List(item) => {
                 let count = self.roll(5) as u32;
                 out.extend(count.to_le_bytes());
@@ -575,7 +843,14 @@ impl Dice {
             Type::Result { ok, err } => {
                 let is_err = self.roll(2);
                 out.push(is_err as u8);
-                self.payload(if is_err == 1 { err.as_deref() } else { ok.as_deref() }, out);
+                self.payload(
+                    if is_err == 1 {
+                        err.as_deref()
+                    } else {
+                        ok.as_deref()
+                    },
+                    out,
+                );
             }
             Type::Flags(names) => {
                 for names in names.chunks(8) {
@@ -596,7 +871,9 @@ fn describe(component: &Component) -> Description {
     let mut functions = Vec::new();
     for (name, item) in component.component_type().exports(engine) {
         match item.ty {
-            ComponentItem::ComponentFunc(function) => functions.push(function_of(None, name, &function)),
+            ComponentItem::ComponentFunc(function) => {
+                functions.push(function_of(None, name, &function))
+            }
             ComponentItem::ComponentInstance(interface) => {
                 for (function, item) in interface.exports(engine) {
                     if let ComponentItem::ComponentFunc(ty) = item.ty {
@@ -607,20 +884,36 @@ fn describe(component: &Component) -> Description {
             _ => {}
         }
     }
-    Description { functions, uncallable: Vec::new(), imports: Vec::new(), wit: String::new() }
+    Description {
+        functions,
+        uncallable: Vec::new(),
+        imports: Vec::new(),
+        wit: String::new(),
+    }
 }
 
-fn function_of(interface: Option<String>, name: &str, ty: &component::types::ComponentFunc) -> Function {
+fn function_of(
+    interface: Option<String>,
+    name: &str,
+    ty: &component::types::ComponentFunc,
+) -> Function {
     Function {
         interface,
         name: name.to_owned(),
-        params: ty.params().map(|(name, ty)| Field { name: name.to_owned(), ty: type_of(ty) }).collect(),
+        params: ty
+            .params()
+            .map(|(name, ty)| Field {
+                name: name.to_owned(),
+                ty: type_of(ty),
+            })
+            .collect(),
         result: ty.results().next().map(type_of),
     }
 }
 
 fn type_of(ty: component::Type) -> Type {
-    let names = |names: &mut dyn Iterator<Item = &str>| names.map(str::to_owned).collect::<Vec<_>>();
+    let names =
+        |names: &mut dyn Iterator<Item = &str>| names.map(str::to_owned).collect::<Vec<_>>();
     match ty {
         component::Type::Bool => Type::Bool,
         component::Type::S8 => Type::S8,
@@ -637,11 +930,23 @@ fn type_of(ty: component::Type) -> Type {
         component::Type::String => Type::String,
         component::Type::List(list) => Type::List(Box::new(type_of(list.ty()))),
         component::Type::Record(record) => Type::Record(
-            record.fields().map(|field| Field { name: field.name.to_owned(), ty: type_of(field.ty) }).collect(),
+            record
+                .fields()
+                .map(|field| Field {
+                    name: field.name.to_owned(),
+                    ty: type_of(field.ty),
+                })
+                .collect(),
         ),
         component::Type::Tuple(tuple) => Type::Tuple(tuple.types().map(type_of).collect()),
         component::Type::Variant(variant) => Type::Variant(
-            variant.cases().map(|case| Case { name: case.name.to_owned(), ty: case.ty.map(type_of) }).collect(),
+            variant
+                .cases()
+                .map(|case| Case {
+                    name: case.name.to_owned(),
+                    ty: case.ty.map(type_of),
+                })
+                .collect(),
         ),
         component::Type::Enum(ty) => Type::Enum(names(&mut ty.names())),
         component::Type::Flags(ty) => Type::Flags(names(&mut ty.names())),

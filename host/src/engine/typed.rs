@@ -4,12 +4,15 @@
 //! Each pair of parameters and result here is code of its own, some kilobytes large, so the tables name what guests
 //! commonly have. Everything else goes the [`dynamic`](super::dynamic) way.
 
+mod values;
+
 use super::instance::{Call, State};
 use super::number::Number;
-use super::reader::{Reader, Undecodable, put_text};
+use super::reader::Reader;
 use crate::types::{Function, Type};
+use values::{Answer, Answers, List, Octets, Parameters, Utf8};
 use wasmtime::Store;
-use wasmtime::component::{ComponentNamedList, Func, Lift, Lower, TypedFunc};
+use wasmtime::component::{Func, TypedFunc};
 
 /// Binds an instance's function to the way in which it is called.
 pub(super) type Bind = fn(Func, &Store<State>) -> wasmtime::Result<Box<dyn Call>>;
@@ -21,46 +24,50 @@ pub(super) fn binding(function: &Function) -> Option<Bind> {
         None => Nothing,
         Some(ty) => shape(ty)?,
     };
-    let params = function.params.iter().map(|param| shape(&param.ty)).collect::<Option<Vec<_>>>()?;
+    let params = function
+        .params
+        .iter()
+        .map(|param| shape(&param.ty))
+        .collect::<Option<Vec<_>>>()?;
     match params[..] {
-        [] => to_any::<()>(result),
-        [Bool] => to_any::<(bool,)>(result),
-        [S32] => to_any::<(i32,)>(result),
-        [U32] => to_any::<(u32,)>(result),
-        [S64] => to_any::<(i64,)>(result),
-        [U64] => to_any::<(u64,)>(result),
-        [F32] => to_any::<(f32,)>(result),
-        [F64] => to_any::<(f64,)>(result),
-        [Text] => to_any::<(Utf8,)>(result),
-        [Bytes] => to_any::<(Octets,)>(result),
-        [S32s] => to_any::<(List<i32>,)>(result),
-        [U32s] => to_any::<(List<u32>,)>(result),
-        [S64s] => to_any::<(List<i64>,)>(result),
-        [U64s] => to_any::<(List<u64>,)>(result),
-        [F32s] => to_any::<(List<f32>,)>(result),
-        [F64s] => to_any::<(List<f64>,)>(result),
-        [S32, S32] => to_few::<(i32, i32), i32>(result, S32),
-        [U32, U32] => to_few::<(u32, u32), u32>(result, U32),
-        [S64, S64] => to_few::<(i64, i64), i64>(result, S64),
-        [U64, U64] => to_few::<(u64, u64), u64>(result, U64),
-        [F64, F64] => to_few::<(f64, f64), f64>(result, F64),
-        [Text, Text] => to_few::<(Utf8, Utf8), String>(result, Text),
-        [Bytes, Bytes] => to_few::<(Octets, Octets), Vec<u8>>(result, Bytes),
-        [S64s, S64s] => to_few::<(List<i64>, List<i64>), Vec<i64>>(result, S64s),
-        [U64s, U64s] => to_few::<(List<u64>, List<u64>), Vec<u64>>(result, U64s),
-        [F64s, F64s] => to_few::<(List<f64>, List<f64>), Vec<f64>>(result, F64s),
-        [S32, S32, S32] => to_few::<(i32, i32, i32), i32>(result, S32),
-        [U32, U32, U32] => to_few::<(u32, u32, u32), u32>(result, U32),
-        [S64, S64, S64] => to_few::<(i64, i64, i64), i64>(result, S64),
-        [U64, U64, U64] => to_few::<(u64, u64, u64), u64>(result, U64),
-        [F64, F64, F64] => to_few::<(f64, f64, f64), f64>(result, F64),
-        [F64, F64, F64, F64] => to_few::<(f64, f64, f64, f64), f64>(result, F64),
+        [] => of_none_or_one::<()>(result),
+        [Bool] => of_none_or_one::<(bool,)>(result),
+        [S32] => of_none_or_one::<(i32,)>(result),
+        [U32] => of_none_or_one::<(u32,)>(result),
+        [S64] => of_none_or_one::<(i64,)>(result),
+        [U64] => of_none_or_one::<(u64,)>(result),
+        [F32] => of_none_or_one::<(f32,)>(result),
+        [F64] => of_none_or_one::<(f64,)>(result),
+        [Text] => of_text::<(Utf8,)>(result),
+        [Bytes] => of_text::<(Octets,)>(result),
+        [Text, Text] => of_text::<(Utf8, Utf8)>(result),
+        [S32s] => of_list::<(List<i32>,), i32>(result, S32, S32s),
+        [U32s] => of_list::<(List<u32>,), u32>(result, U32, U32s),
+        [S64s] => of_list::<(List<i64>,), i64>(result, S64, S64s),
+        [U64s] => of_list::<(List<u64>,), u64>(result, U64, U64s),
+        [F32s] => of_list::<(List<f32>,), f32>(result, F32, F32s),
+        [F64s] => of_list::<(List<f64>,), f64>(result, F64, F64s),
+        [S64s, S64s] => of_list::<(List<i64>, List<i64>), i64>(result, S64, S64s),
+        [F64s, F64s] => of_list::<(List<f64>, List<f64>), f64>(result, F64, F64s),
+        [S32, S32] => of_few::<(i32, i32), i32>(result, S32),
+        [U32, U32] => of_few::<(u32, u32), u32>(result, U32),
+        [S64, S64] => of_few::<(i64, i64), i64>(result, S64),
+        [U64, U64] => of_few::<(u64, u64), u64>(result, U64),
+        [F64, F64] => of_few::<(f64, f64), f64>(result, F64),
+        [Bytes, Bytes] => of_few::<(Octets, Octets), Vec<u8>>(result, Bytes),
+        [S32, S32, S32] => of_few::<(i32, i32, i32), i32>(result, S32),
+        [U32, U32, U32] => of_few::<(u32, u32, u32), u32>(result, U32),
+        [S64, S64, S64] => of_few::<(i64, i64, i64), i64>(result, S64),
+        [U64, U64, U64] => of_few::<(u64, u64, u64), u64>(result, U64),
+        [F64, F64, F64] => of_few::<(f64, f64, f64), f64>(result, F64),
+        [S64, S64, S64, S64] => of_few::<(i64, i64, i64, i64), i64>(result, S64),
+        [F64, F64, F64, F64] => of_few::<(f64, f64, f64, f64), f64>(result, F64),
         _ => None,
     }
 }
 
-/// One parameter or none: to all results.
-fn to_any<P: Parameters>(result: Shape) -> Option<Bind> {
+/// One scalar or nothing: to all plain results.
+fn of_none_or_one<P: Parameters>(result: Shape) -> Option<Bind> {
     Some(match result {
         Shape::Nothing => bind::<P, ()>,
         Shape::Bool => bind::<P, (bool,)>,
@@ -78,20 +85,54 @@ fn to_any<P: Parameters>(result: Shape) -> Option<Bind> {
         Shape::U64s => bind::<P, (Vec<u64>,)>,
         Shape::F32s => bind::<P, (Vec<f32>,)>,
         Shape::F64s => bind::<P, (Vec<f64>,)>,
+        _ => return None,
+    })
+}
+
+/// Texts and bytes: also to what may be missing or have gone wrong.
+fn of_text<P: Parameters>(result: Shape) -> Option<Bind> {
+    Some(match result {
+        Shape::TextIfAny => bind::<P, (Option<String>,)>,
+        Shape::NothingOrError => bind::<P, (Result<(), String>,)>,
+        Shape::BoolOrError => bind::<P, (Result<bool, String>,)>,
+        Shape::U32OrError => bind::<P, (Result<u32, String>,)>,
+        Shape::S64OrError => bind::<P, (Result<i64, String>,)>,
+        Shape::U64OrError => bind::<P, (Result<u64, String>,)>,
+        Shape::F64OrError => bind::<P, (Result<f64, String>,)>,
+        Shape::TextOrError => bind::<P, (Result<String, String>,)>,
+        Shape::BytesOrError => bind::<P, (Result<Vec<u8>, String>,)>,
+        plain => return of_none_or_one::<P>(plain),
+    })
+}
+
+/// Lists of numbers: to such a list, to one such number, to a count, to a `bool`, or to nothing.
+fn of_list<P: Parameters, T: Number>(result: Shape, item: Shape, list: Shape) -> Option<Bind> {
+    Some(match result {
+        Shape::Nothing => bind::<P, ()>,
+        Shape::Bool => bind::<P, (bool,)>,
+        Shape::U32 => bind::<P, (u32,)>,
+        Shape::U64 => bind::<P, (u64,)>,
+        Shape::F64 => bind::<P, (f64,)>,
+        result if result == item => bind::<P, (T,)>,
+        result if result == list => bind::<P, (Vec<T>,)>,
+        _ => return None,
     })
 }
 
 /// Several parameters of one type: to that type, to a `bool`, or to nothing.
-fn to_few<P: Parameters, Same: Answer>(result: Shape, same: Shape) -> Option<Bind> {
-    match result {
-        Shape::Nothing => Some(bind::<P, ()>),
-        Shape::Bool => Some(bind::<P, (bool,)>),
-        result if result == same => Some(bind::<P, (Same,)>),
-        _ => None,
-    }
+fn of_few<P: Parameters, Same: Answer>(result: Shape, same: Shape) -> Option<Bind> {
+    Some(match result {
+        Shape::Nothing => bind::<P, ()>,
+        Shape::Bool => bind::<P, (bool,)>,
+        result if result == same => bind::<P, (Same,)>,
+        _ => return None,
+    })
 }
 
-fn bind<P: Parameters, R: Answers>(function: Func, store: &Store<State>) -> wasmtime::Result<Box<dyn Call>> {
+fn bind<P: Parameters, R: Answers>(
+    function: Func,
+    store: &Store<State>,
+) -> wasmtime::Result<Box<dyn Call>> {
     Ok(Box::new(Typed::<P, R>(function.typed(store)?)))
 }
 
@@ -133,6 +174,15 @@ enum Shape {
     U64s,
     F32s,
     F64s,
+    TextIfAny,
+    NothingOrError,
+    BoolOrError,
+    U32OrError,
+    S64OrError,
+    U64OrError,
+    F64OrError,
+    TextOrError,
+    BytesOrError,
 }
 
 fn shape(ty: &Type) -> Option<Shape> {
@@ -155,107 +205,20 @@ fn shape(ty: &Type) -> Option<Shape> {
             Type::F64 => Shape::F64s,
             _ => return None,
         },
-        _ => return None,
-    })
-}
-
-/// All parameters of a function, as Wasmtime takes them. A text or bytes are lent from the encoded arguments.
-trait Parameters: 'static {
-    type Lowered<'a>: ComponentNamedList + Lower + Send + Sync;
-
-    fn decode<'a>(bytes: &mut Reader<'a>) -> Result<Self::Lowered<'a>, Undecodable>;
-
-    /// A function that takes what lives forever also takes what lives for one call. Generic code can't know, but each
-    /// implementation can.
-    fn lend<'a, R>(function: TypedFunc<Self::Lowered<'static>, R>) -> TypedFunc<Self::Lowered<'a>, R>;
-}
-
-/// A `string`.
-struct Utf8;
-
-/// A `list<u8>`.
-struct Octets;
-
-/// A `list<t>` of other numbers.
-struct List<T>(std::marker::PhantomData<T>);
-
-/// The implementations differ in nothing but their types; what each decodes is on its line.
-macro_rules! parameters {
-    ($([$($t:ident)?] $params:ty => $lowered:ty, $bytes:pat => $decode:expr;)*) => {$(
-        impl$(<$t: Number>)? Parameters for $params {
-            type Lowered<'a> = $lowered;
-
-            #[inline]
-            fn decode<'a>($bytes: &mut Reader<'a>) -> Result<Self::Lowered<'a>, Undecodable> {
-                Ok($decode)
-            }
-
-            #[inline]
-            fn lend<'a, R>(function: TypedFunc<Self::Lowered<'static>, R>) -> TypedFunc<Self::Lowered<'a>, R> {
-                function
+        Type::Option(some) if **some == Type::String => Shape::TextIfAny,
+        Type::Result { ok, err: Some(err) } if **err == Type::String => {
+            match ok.as_deref().map(shape) {
+                None => Shape::NothingOrError,
+                Some(Some(Shape::Bool)) => Shape::BoolOrError,
+                Some(Some(Shape::U32)) => Shape::U32OrError,
+                Some(Some(Shape::S64)) => Shape::S64OrError,
+                Some(Some(Shape::U64)) => Shape::U64OrError,
+                Some(Some(Shape::F64)) => Shape::F64OrError,
+                Some(Some(Shape::Text)) => Shape::TextOrError,
+                Some(Some(Shape::Bytes)) => Shape::BytesOrError,
+                _ => return None,
             }
         }
-    )*};
-}
-
-parameters! {
-    [] () => (), _ => ();
-    [] (bool,) => (bool,), b => (b.bool()?,);
-    [] (Utf8,) => (&'a str,), b => (b.text()?,);
-    [] (Utf8, Utf8) => (&'a str, &'a str), b => (b.text()?, b.text()?);
-    [] (Octets,) => (&'a [u8],), b => (b.octets()?,);
-    [] (Octets, Octets) => (&'a [u8], &'a [u8]), b => (b.octets()?, b.octets()?);
-    [T] (T,) => (T,), b => (T::read(b)?,);
-    [T] (T, T) => (T, T), b => (T::read(b)?, T::read(b)?);
-    [T] (T, T, T) => (T, T, T), b => (T::read(b)?, T::read(b)?, T::read(b)?);
-    [T] (T, T, T, T) => (T, T, T, T), b => (T::read(b)?, T::read(b)?, T::read(b)?, T::read(b)?);
-    [T] (List<T>,) => (Vec<T>,), b => (T::read_list(b)?,);
-    [T] (List<T>, List<T>) => (Vec<T>, Vec<T>), b => (T::read_list(b)?, T::read_list(b)?);
-}
-
-/// A result that Wasmtime gives and that can be encoded.
-///
-/// It is always a copy: Wasmtime also lends lists that are still in the guest's memory, but by the time that a call has
-/// returned the guest was told to free them.
-trait Answer: Lift + Send + Sync + 'static {
-    fn encode(self, out: &mut Vec<u8>);
-}
-
-impl Answer for bool {
-    fn encode(self, out: &mut Vec<u8>) {
-        out.push(self.into());
-    }
-}
-
-impl<T: Number> Answer for T {
-    fn encode(self, out: &mut Vec<u8>) {
-        self.write(out);
-    }
-}
-
-impl Answer for String {
-    fn encode(self, out: &mut Vec<u8>) {
-        put_text(&self, out);
-    }
-}
-
-impl<T: Number> Answer for Vec<T> {
-    fn encode(self, out: &mut Vec<u8>) {
-        T::write_list(&self, out);
-    }
-}
-
-/// What a function gives, which is one value or none.
-trait Answers: ComponentNamedList + Lift + Send + Sync + 'static {
-    fn encode(self, out: &mut Vec<u8>);
-}
-
-impl Answers for () {
-    fn encode(self, _out: &mut Vec<u8>) {}
-}
-
-impl<A: Answer> Answers for (A,) {
-    fn encode(self, out: &mut Vec<u8>) {
-        self.0.encode(out);
-    }
+        _ => return None,
+    })
 }

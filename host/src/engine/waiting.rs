@@ -7,8 +7,8 @@
 
 use std::cell::LazyCell;
 use tokio::runtime::{Builder, Runtime};
-use wasmtime::component::{HasData, Resource, ResourceTable};
 use wasmtime::Result;
+use wasmtime::component::{HasData, Resource, ResourceTable};
 use wasmtime_wasi::p2::DynPollable;
 use wasmtime_wasi::p2::bindings::io::poll as waiting;
 use wasmtime_wasi::p2::bindings::sync::io::poll;

@@ -25,6 +25,7 @@ const SPINS_CROWDED: u32 = 20;
 /// A pool to be set up; from [`Pool::builder`].
 #[derive(Debug)]
 #[must_use]
+#[derive(Default)]
 pub struct Builder {
     source: Option<Source>,
     workers: Option<usize>,
@@ -41,8 +42,10 @@ pub struct Builder {
 /// A function's name, and its arguments, encoded as soon as the type is known.
 struct Initializer {
     name: String,
-    encode: Box<dyn Fn(&Type) -> Result<Vec<u8>, EncodeError> + Send>,
+    encode: Encode,
 }
+
+type Encode = Box<dyn Fn(&Type) -> Result<Vec<u8>, EncodeError> + Send>;
 
 impl std::fmt::Debug for Initializer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -74,23 +77,6 @@ pub enum BuildError {
     System(#[from] std::io::Error),
 }
 
-impl Default for Builder {
-    fn default() -> Self {
-        Builder {
-            source: None,
-            workers: None,
-            limits: Limits::default(),
-            isolation: Isolation::default(),
-            grants: Grants::default(),
-            initializer: None,
-            max_jobs_per_worker: None,
-            chunk: None,
-            program: None,
-            cache: None,
-        }
-    }
-}
-
 impl Builder {
     /// The component that the workers serve: the path of a `.wasm` or `.wat` file, the name of an embedded example, or
     /// the component's bytes. The only setting without a default.
@@ -120,12 +106,19 @@ impl Builder {
 
     /// A function to call in each new instance before its first job, with a tuple of its arguments. If it fails, so do
     /// the jobs of that instance, each saying why.
-    pub fn initializer(mut self, function: impl Into<String>, arguments: impl Serialize + Send + 'static) -> Self {
+    pub fn initializer(
+        mut self,
+        function: impl Into<String>,
+        arguments: impl Serialize + Send + 'static,
+    ) -> Self {
         let encode = move |ty: &Type| {
             let mut bytes = Vec::new();
             codec::encode(&arguments, ty, &mut bytes).map(|()| bytes)
         };
-        self.initializer = Some(Initializer { name: function.into(), encode: Box::new(encode) });
+        self.initializer = Some(Initializer {
+            name: function.into(),
+            encode: Box::new(encode),
+        });
         self
     }
 
@@ -179,11 +172,20 @@ impl Builder {
             fuel: self.limits.fuel.is_some(),
             ..Options::default()
         };
-        let Component { description, code, .. } = Component::load(source, &options)?;
+        let Component {
+            description, code, ..
+        } = Component::load(source, &options)?;
         let initializer = self.initializer.as_ref().map(|initializer| {
-            let index = description.find(&initializer.name).map_err(|error| BuildError::Initializer(error.into()))?;
-            let params = description.functions[index].params.iter().map(|param| param.ty.clone()).collect();
-            let arguments = (initializer.encode)(&Type::Tuple(params)).map_err(BuildError::InitializerArguments)?;
+            let index = description
+                .find(&initializer.name)
+                .map_err(|error| BuildError::Initializer(error.into()))?;
+            let params = description.functions[index]
+                .params
+                .iter()
+                .map(|param| param.ty.clone())
+                .collect();
+            let arguments = (initializer.encode)(&Type::Tuple(params))
+                .map_err(BuildError::InitializerArguments)?;
             Ok::<_, BuildError>((index as u32, arguments))
         });
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
@@ -193,7 +195,11 @@ impl Builder {
         served.wit = String::new();
         let start = Start {
             version: wire::VERSION,
-            spins: if workers <= processors { SPINS } else { SPINS_CROWDED },
+            spins: if workers <= processors {
+                SPINS
+            } else {
+                SPINS_CROWDED
+            },
             description: served,
             limits: self.limits.clone(),
             grants: self.grants.clone(),
@@ -212,16 +218,24 @@ impl Builder {
             // A result is made of what lies in the guest's memory, and the codec's form of it is about as long.
             max_answer_bytes: self.limits.memory_bytes.saturating_mul(2),
         };
-        let shared = Shared::new(description, launch, self.chunk, workers, rules).map_err(std::io::Error::from)?;
+        let shared = Shared::new(description, launch, self.chunk, workers, rules)
+            .map_err(std::io::Error::from)?;
         let shared = Arc::new(shared);
         let (first, started) = crossbeam_channel::bounded(1);
         let keeper = Keeper::new(shared.clone(), first);
-        let thread = std::thread::Builder::new().name("host-keeper".into()).spawn(move || keeper.run())?;
-        let pool = Pool { shared, keeper: Mutex::new(Some(thread)) };
+        let thread = std::thread::Builder::new()
+            .name("host-keeper".into())
+            .spawn(move || keeper.run())?;
+        let pool = Pool {
+            shared,
+            keeper: Mutex::new(Some(thread)),
+        };
         match started.recv() {
             Ok(result) => result?,
             // The keeper tells before it ends, so this cannot be; a pool without one would be no pool.
-            Err(crossbeam_channel::RecvError) => return Err(std::io::Error::other("the keeper thread ended").into()),
+            Err(crossbeam_channel::RecvError) => {
+                return Err(std::io::Error::other("the keeper thread ended").into());
+            }
         }
         Ok(pool)
     }
@@ -230,7 +244,10 @@ impl Builder {
 /// A memory with the encoded message, which nobody can change any more.
 fn sealed(start: &Start) -> Result<OwnedFd, std::io::Error> {
     let bytes = postcard::to_stdvec(start).map_err(std::io::Error::other)?;
-    let memory = rustix::fs::memfd_create("host-start", MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING)?;
+    let memory = rustix::fs::memfd_create(
+        "host-start",
+        MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING,
+    )?;
     rustix::io::retry_on_intr(|| rustix::io::pwrite(&memory, &bytes, 0))?;
     let seals = SealFlags::SHRINK | SealFlags::GROW | SealFlags::WRITE | SealFlags::SEAL;
     rustix::fs::fcntl_add_seals(&memory, seals)?;

@@ -117,9 +117,16 @@ pub(super) struct Driver {
 }
 
 impl Driver {
-    pub(super) fn new(workers: usize, rules: Rules, bells: Arc<OwnedFd>, ends: Arc<OwnedFd>) -> Driver {
+    pub(super) fn new(
+        workers: usize,
+        rules: Rules,
+        bells: Arc<OwnedFd>,
+        ends: Arc<OwnedFd>,
+    ) -> Driver {
         Driver {
-            seats: std::iter::repeat_with(Seat::default).take(workers).collect(),
+            seats: std::iter::repeat_with(Seat::default)
+                .take(workers)
+                .collect(),
             target: workers,
             queue: VecDeque::new(),
             state: State::Open,
@@ -162,7 +169,13 @@ impl Driver {
 
     fn collect(&mut self, index: usize) {
         let seat = &mut self.seats[index];
-        let Some(link) = seat.link.as_mut().filter(|link| seat.ready && link.chunks() > 0) else { return };
+        let Some(link) = seat
+            .link
+            .as_mut()
+            .filter(|link| seat.ready && link.chunks() > 0)
+        else {
+            return;
+        };
         let pid = link.pid();
         let mut jobs = 0;
         let mut owner = None;
@@ -172,7 +185,16 @@ impl Driver {
             if owner.is_none() {
                 owner = Some(task.clone());
             }
-            deliver(task, Run::Answers { answers, worker: index, pid }, tasks, notes);
+            deliver(
+                task,
+                Run::Answers {
+                    answers,
+                    worker: index,
+                    pid,
+                },
+                tasks,
+                notes,
+            );
         });
         if let Some(task) = owner {
             self.news = true;
@@ -197,26 +219,39 @@ impl Driver {
     fn dispatch(&mut self) {
         while let Some(chunk) = self.queue.front() {
             if chunk.owner.is_cancelled() {
-                let Some(chunk) = self.queue.pop_front() else { return };
+                let Some(chunk) = self.queue.pop_front() else {
+                    return;
+                };
                 self.fail(&chunk, Cause::Cancelled, 0, None);
                 continue;
             }
             let depth = chunk.owner.depth();
             let free = |(index, seat): (usize, &Seat)| {
-                let link = seat.link.as_ref().filter(|_| seat.ready && index < self.target && seat.killed_for.is_none())?;
+                let link = seat
+                    .link
+                    .as_ref()
+                    .filter(|_| seat.ready && index < self.target && seat.killed_for.is_none())?;
                 let left = self.rules.max_jobs.is_none_or(|max| link.asked() < max);
-                let quick = link.running().is_none_or(|(front, _)| seat.ends_soon(&front.owner, &chunk.owner));
+                let quick = link
+                    .running()
+                    .is_none_or(|(front, _)| seat.ends_soon(&front.owner, &chunk.owner));
                 (link.chunks() < depth && left && quick).then_some((link.chunks(), index))
             };
-            let Some((_, index)) = self.seats.iter().enumerate().filter_map(free).min() else { return };
-            let Some(chunk) = self.queue.pop_front() else { return };
+            let Some((_, index)) = self.seats.iter().enumerate().filter_map(free).min() else {
+                return;
+            };
+            let Some(chunk) = self.queue.pop_front() else {
+                return;
+            };
             self.feed(index, chunk);
         }
     }
 
     fn feed(&mut self, index: usize, mut chunk: Jobs) {
         let seat = &mut self.seats[index];
-        let Some(link) = &mut seat.link else { return self.queue.push_front(chunk) };
+        let Some(link) = &mut seat.link else {
+            return self.queue.push_front(chunk);
+        };
         if let Some(max) = self.rules.max_jobs {
             let left = max.saturating_sub(link.asked()).min(u64::from(u32::MAX)) as u32;
             if let Some(rest) = chunk.split_off(left) {
@@ -234,8 +269,11 @@ impl Driver {
 
     /// Whether the worker has done all that it may, or is one too many.
     fn is_spent(&self, index: usize) -> bool {
-        let Some(link) = &self.seats[index].link else { return false };
-        link.chunks() == 0 && (index >= self.target || self.rules.max_jobs.is_some_and(|max| link.asked() >= max))
+        let Some(link) = &self.seats[index].link else {
+            return false;
+        };
+        link.chunks() == 0
+            && (index >= self.target || self.rules.max_jobs.is_some_and(|max| link.asked() >= max))
     }
 
     /// Makes room for so many workers. The keeper starts those that are missing.
@@ -269,26 +307,48 @@ impl Driver {
     /// Puts a process that was just started into its seat.
     pub(super) fn install(&mut self, index: usize, link: WorkerLink) {
         self.counts.started += 1;
-        let Some(seat) = self.seats.get_mut(index) else { return };
+        let Some(seat) = self.seats.get_mut(index) else {
+            return;
+        };
         let (jobs, generation) = (seat.jobs, self.counts.started & u64::from(u32::MAX));
         // Should watching fail for want of memory, the start's time limit ends the worker.
-        let _ = epoll::add(&*self.ends, link.control(), watched(index, generation), epoll::EventFlags::IN);
-        *seat = Seat { link: Some(link), since: Some(Instant::now()), jobs, generation, ..Seat::default() };
+        let _ = epoll::add(
+            &*self.ends,
+            link.control(),
+            watched(index, generation),
+            epoll::EventFlags::IN,
+        );
+        *seat = Seat {
+            link: Some(link),
+            since: Some(Instant::now()),
+            jobs,
+            generation,
+            ..Seat::default()
+        };
     }
 
     /// Looks whether the starting worker in this seat is ready. Its failure gives the seat back.
     pub(super) fn greet(&mut self, index: usize) -> Result<(), StartError> {
         let seat = &mut self.seats[index];
-        let Some(link) = seat.link.as_mut().filter(|_| !seat.ready) else { return Ok(()) };
+        let Some(link) = seat.link.as_mut().filter(|_| !seat.ready) else {
+            return Ok(());
+        };
         let failed = match link.greet() {
             Ok(true) => {
                 seat.ready = true;
                 let data = watched(index, seat.generation);
-                let _ = epoll::modify(&*self.ends, link.control(), data, epoll::EventFlags::empty());
+                let _ = epoll::modify(
+                    &*self.ends,
+                    link.control(),
+                    data,
+                    epoll::EventFlags::empty(),
+                );
                 let _ = epoll::add(&*self.bells, link.control(), data, epoll::EventFlags::IN);
                 return Ok(());
             }
-            Ok(false) if seat.since.is_none_or(|since| since.elapsed() < START_TIME) => return Ok(()),
+            Ok(false) if seat.since.is_none_or(|since| since.elapsed() < START_TIME) => {
+                return Ok(());
+            }
             Ok(false) => link.silent(START_TIME),
             Err(error) => error,
         };
@@ -304,7 +364,11 @@ impl Driver {
         let killed_for = seat.killed_for.take();
         self.unwatch(&link);
         let pid = link.pid();
-        let Lost { end, running, waiting } = link.lose(broken);
+        let Lost {
+            end,
+            running,
+            waiting,
+        } = link.lose(broken);
         self.counts.lost += 1;
         self.keeper_wanted = true;
         if killed_for.is_none() {
@@ -313,11 +377,19 @@ impl Driver {
         for chunk in waiting.into_iter().rev() {
             self.requeue(chunk);
         }
-        let Some((mut chunk, stderr)) = running else { return };
+        let Some((mut chunk, stderr)) = running else {
+            return;
+        };
         // The job to be cancelled may have ended before the signal came. The next one is not to blame.
-        let mistaken = killed_for == Some(Cause::Cancelled) && self.takes_jobs() && !chunk.owner.is_cancelled();
+        let mistaken = killed_for == Some(Cause::Cancelled)
+            && self.takes_jobs()
+            && !chunk.owner.is_cancelled();
         let killed_for = killed_for.filter(|_| !mistaken);
-        let attempt = if mistaken && self.rules.retry { chunk.attempts } else { chunk.attempts + 1 };
+        let attempt = if mistaken && self.rules.retry {
+            chunk.attempts
+        } else {
+            chunk.attempts + 1
+        };
         let again = killed_for.is_none() && self.rules.retry && end != End::Killed(SIGSYS);
         if again && attempt < ATTEMPTS && !matches!(end, End::Nonsense(_)) {
             chunk.attempts = attempt;
@@ -329,8 +401,23 @@ impl Driver {
             None if attempt >= ATTEMPTS => Cause::Poisoned(end),
             None => Cause::WorkerLost(end),
         };
-        let fault = Fault { job: chunk.first, attempt, pid: Some(pid), cause, backtrace: Vec::new(), stderr };
-        deliver(&chunk.owner, Run::Fault { fault, worker: index }, &mut self.tasks, &mut self.notes);
+        let fault = Fault {
+            job: chunk.first,
+            attempt,
+            pid: Some(pid),
+            cause,
+            backtrace: Vec::new(),
+            stderr,
+        };
+        deliver(
+            &chunk.owner,
+            Run::Fault {
+                fault,
+                worker: index,
+            },
+            &mut self.tasks,
+            &mut self.notes,
+        );
         self.news = true;
         self.counts.done += 1;
     }
@@ -350,8 +437,20 @@ impl Driver {
     /// Gives every job of a chunk the same end.
     fn fail(&mut self, chunk: &Jobs, cause: Cause, attempt: u32, pid: Option<u32>) {
         for job in chunk.first..chunk.first + u64::from(chunk.count) {
-            let fault = Fault { job, attempt, pid, cause: cause.clone(), backtrace: Vec::new(), stderr: String::new() };
-            deliver(&chunk.owner, Run::Fault { fault, worker: 0 }, &mut self.tasks, &mut self.notes);
+            let fault = Fault {
+                job,
+                attempt,
+                pid,
+                cause: cause.clone(),
+                backtrace: Vec::new(),
+                stderr: String::new(),
+            };
+            deliver(
+                &chunk.owner,
+                Run::Fault { fault, worker: 0 },
+                &mut self.tasks,
+                &mut self.notes,
+            );
             self.news = true;
             self.counts.done += 1;
         }
@@ -359,17 +458,31 @@ impl Driver {
 
     /// Kills workers whose job runs longer than it may, although the engine should have ended it.
     fn end_overdue(&mut self) {
-        let Some(limit) = self.rules.timeout else { return };
+        let Some(limit) = self.rules.timeout else {
+            return;
+        };
         for index in 0..self.seats.len() {
             let seat = &mut self.seats[index];
-            let Some(link) = seat.link.as_mut().filter(|_| seat.ready && seat.killed_for.is_none()) else { continue };
+            let Some(link) = seat
+                .link
+                .as_mut()
+                .filter(|_| seat.ready && seat.killed_for.is_none())
+            else {
+                continue;
+            };
             match link.running_for() {
                 Some(running) if running > limit + GRACE => {
                     seat.killed_for = Some(Cause::Timeout(limit));
                     link.kill();
                 }
                 // It has jobs, and does not begin: as good as dead.
-                None if link.chunks() > 0 && seat.since.is_some_and(|since| since.elapsed() > limit + TAKE_TIME) => link.kill(),
+                None if link.chunks() > 0
+                    && seat
+                        .since
+                        .is_some_and(|since| since.elapsed() > limit + TAKE_TIME) =>
+                {
+                    link.kill()
+                }
                 _ => {}
             }
         }
@@ -379,7 +492,9 @@ impl Driver {
     pub(super) fn next_check(&mut self) -> Option<Duration> {
         let limit = self.rules.timeout? + GRACE;
         let links = self.seats.iter_mut().filter_map(|seat| seat.link.as_mut());
-        let left = links.filter(|link| link.chunks() > 0).map(|link| limit.saturating_sub(link.running_for().unwrap_or_default()));
+        let left = links
+            .filter(|link| link.chunks() > 0)
+            .map(|link| limit.saturating_sub(link.running_for().unwrap_or_default()));
         left.min().map(|left| left + Duration::from_millis(1))
     }
 
@@ -391,16 +506,23 @@ impl Driver {
             self.collect(index);
         }
         for seat in &mut self.seats {
-            let Some(link) = seat.link.as_ref().filter(|_| seat.ready) else { continue };
-            if link.running().is_some_and(|(chunk, _)| Arc::ptr_eq(&chunk.owner, task)) {
+            let Some(link) = seat.link.as_ref().filter(|_| seat.ready) else {
+                continue;
+            };
+            if link
+                .running()
+                .is_some_and(|(chunk, _)| Arc::ptr_eq(&chunk.owner, task))
+            {
                 seat.killed_for = Some(Cause::Cancelled);
                 link.kill();
             }
         }
-        let (gone, kept): (VecDeque<Jobs>, _) =
-            std::mem::take(&mut self.queue).into_iter().partition(|chunk| Arc::ptr_eq(&chunk.owner, task));
+        let (gone, kept): (VecDeque<Jobs>, _) = std::mem::take(&mut self.queue)
+            .into_iter()
+            .partition(|chunk| Arc::ptr_eq(&chunk.owner, task));
         self.queue = kept;
-        gone.iter().for_each(|chunk| self.fail(chunk, Cause::Cancelled, 0, None));
+        gone.iter()
+            .for_each(|chunk| self.fail(chunk, Cause::Cancelled, 0, None));
     }
 
     /// Ends everything at once. Every job has an outcome after this.
@@ -427,7 +549,10 @@ impl Driver {
     pub(super) fn is_unattended(&self) -> bool {
         let timed = self.rules.timeout.is_some();
         self.queue.iter().any(|chunk| chunk.owner.unattended)
-            || self.links().filter_map(Link::running).any(|(chunk, _)| timed || chunk.owner.unattended)
+            || self
+                .links()
+                .filter_map(Link::running)
+                .any(|(chunk, _)| timed || chunk.owner.unattended)
     }
 
     /// How many jobs wait in the queue.
@@ -447,7 +572,9 @@ impl Driver {
     /// Whether a busy worker has answered something. Says yes to nonsense too, so that it is collected and punished.
     pub(super) fn has_answers(&mut self) -> bool {
         let links = self.seats.iter_mut().filter_map(|seat| seat.link.as_mut());
-        links.filter(|link| link.chunks() > 0).any(|link| link.has_answers().unwrap_or(true))
+        links
+            .filter(|link| link.chunks() > 0)
+            .any(|link| link.has_answers().unwrap_or(true))
     }
 
     /// Asks all busy workers to ring when they are through with what is at their front.
@@ -474,8 +601,16 @@ impl Driver {
     /// Takes note of what [`epoll`] said of a worker: it rang, it greets, or it hung up.
     pub(super) fn heed(&mut self, event: epoll::Event) {
         let (index, generation) = (event.data.u64() as u32 as usize, event.data.u64() >> 32);
-        let Some(seat) = self.seats.get(index).filter(|seat| seat.generation == generation) else { return };
-        let Some(link) = seat.link.as_ref().filter(|_| seat.ready) else { return };
+        let Some(seat) = self
+            .seats
+            .get(index)
+            .filter(|seat| seat.generation == generation)
+        else {
+            return;
+        };
+        let Some(link) = seat.link.as_ref().filter(|_| seat.ready) else {
+            return;
+        };
         link.take_bells();
         let flags = event.flags;
         if flags.intersects(epoll::EventFlags::HUP | epoll::EventFlags::ERR) {
@@ -487,7 +622,9 @@ impl Driver {
 
     /// Whether chunks of several jobs are under way, of which the first may be answered long before the last.
     pub(super) fn may_have_early_answers(&self) -> bool {
-        self.links().filter_map(Link::running).any(|(chunk, answered)| chunk.count - answered > 1)
+        self.links()
+            .filter_map(Link::running)
+            .any(|(chunk, answered)| chunk.count - answered > 1)
     }
 
     fn unwatch(&self, link: &WorkerLink) {
@@ -501,7 +638,9 @@ impl Driver {
 fn deliver(task: &Task, run: Run, tasks: &mut u64, notes: &mut Vec<Waiter>) {
     let told = task.deliver(run);
     // A callback strikes it out when it has run, a stream when it is dropped.
-    let later = told.iter().any(|waiter| matches!(waiter, Waiter::Callback(_)));
+    let later = told
+        .iter()
+        .any(|waiter| matches!(waiter, Waiter::Callback(_)));
     if task.unattended && !later && task.is_done() {
         *tasks -= 1;
     }

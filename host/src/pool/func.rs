@@ -116,11 +116,22 @@ where
         } else if single.is_some_and(codec::accepts::<P>) {
             Shape::Single
         } else {
-            return Err(mismatch(shared, function, format!("takes `{}`", type_name::<P>())));
+            return Err(mismatch(
+                shared,
+                function,
+                format!("takes `{}`", type_name::<P>()),
+            ));
         };
-        let call = Call { shared, function, shape };
+        let call = Call {
+            shared,
+            function,
+            shape,
+        };
         call.check_result::<R>()?;
-        Ok(Func { call, types: PhantomData })
+        Ok(Func {
+            call,
+            types: PhantomData,
+        })
     }
 }
 
@@ -135,9 +146,16 @@ impl<'p> Call<'p> {
         let params = shared.description.functions[function].params.len();
         if shape == Shape::Single && params != 1 {
             let function = shared.description.functions[function].clone();
-            return Err(FunctionError::Parameters { function: Box::new(function), params });
+            return Err(FunctionError::Parameters {
+                function: Box::new(function),
+                params,
+            });
         }
-        let call = Call { shared, function, shape };
+        let call = Call {
+            shared,
+            function,
+            shape,
+        };
         call.check_result::<R>()?;
         Ok(call)
     }
@@ -146,7 +164,11 @@ impl<'p> Call<'p> {
         if codec::gives::<R>(self.result()) {
             return Ok(());
         }
-        Err(mismatch(self.shared, self.function, format!("returns `{}`", type_name::<R>())))
+        Err(mismatch(
+            self.shared,
+            self.function,
+            format!("returns `{}`", type_name::<R>()),
+        ))
     }
 
     pub(super) fn function(&self) -> &'p Function {
@@ -170,9 +192,15 @@ impl<'p> Call<'p> {
     }
 
     /// Adds a job with these arguments to a chunk.
-    pub(super) fn push<P: Serialize + ?Sized, O>(&self, arguments: &P, chunk: &mut Chunk<O>) -> Result<(), Error> {
+    pub(super) fn push<P: Serialize + ?Sized, O>(
+        &self,
+        arguments: &P,
+        chunk: &mut Chunk<O>,
+    ) -> Result<(), Error> {
         let job = chunk.first + u64::from(chunk.count);
-        chunk.push(|payload| codec::encode(arguments, self.given(), payload)).map_err(|error| Error::Item { job, error })
+        chunk
+            .push(|payload| codec::encode(arguments, self.given(), payload))
+            .map_err(|error| Error::Item { job, error })
     }
 
     pub(super) fn one<P: Serialize, R: DeserializeOwned>(self, arguments: &P) -> Result<R, Error> {
@@ -183,12 +211,18 @@ impl<'p> Call<'p> {
         }
     }
 
-    pub(super) fn all<P: Serialize, R: DeserializeOwned>(self, items: impl IntoIterator<Item = P>) -> Result<Vec<R>, Error> {
+    pub(super) fn all<P: Serialize, R: DeserializeOwned>(
+        self,
+        items: impl IntoIterator<Item = P>,
+    ) -> Result<Vec<R>, Error> {
         Stream::new(self, items.into_iter(), Order::Everything).gather()
     }
 }
 
 fn mismatch(shared: &Shared, function: usize, rust: String) -> FunctionError {
     let function = shared.description.functions[function].clone();
-    FunctionError::Mismatch { function: Box::new(function), rust }
+    FunctionError::Mismatch {
+        function: Box::new(function),
+        rust,
+    }
 }

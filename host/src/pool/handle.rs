@@ -1,10 +1,10 @@
 //! A job, or many, that someone started and will ask about later.
 
+use super::Error;
 use super::func::Call;
 use super::shared::Shared;
 use super::stream::outcome;
 use super::task::{Run, Task, Waiter};
-use super::Error;
 use crate::link::{Chunk, each_answer};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -40,12 +40,17 @@ impl Drop for Ended {
 
 impl<T> std::fmt::Debug for Handle<T> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Handle").field("is_done", &self.is_done()).finish_non_exhaustive()
+        f.debug_struct("Handle")
+            .field("is_done", &self.is_done())
+            .finish_non_exhaustive()
     }
 }
 
 impl Call<'_> {
-    pub(super) fn submit<P: Serialize, R: DeserializeOwned>(self, arguments: &P) -> Result<Handle<R>, Error> {
+    pub(super) fn submit<P: Serialize, R: DeserializeOwned>(
+        self,
+        arguments: &P,
+    ) -> Result<Handle<R>, Error> {
         self.start(std::iter::once(arguments), |call, runs| {
             let mut results = read_all(call, runs)?;
             results.pop().ok_or(Error::Closed)
@@ -64,7 +69,12 @@ impl Call<'_> {
         items: impl IntoIterator<Item = P>,
         read: fn(Call<'_>, VecDeque<Run>) -> Result<T, Error>,
     ) -> Result<Handle<T>, Error> {
-        let task = Arc::new(Task::new(self.function as u32, self.shared.chunk, true, false));
+        let task = Arc::new(Task::new(
+            self.function as u32,
+            self.shared.chunk,
+            true,
+            false,
+        ));
         let chunks = self.chunks(&task, items)?;
         if !self.shared.begin() {
             return Err(Error::Closed);
@@ -74,18 +84,31 @@ impl Call<'_> {
         }
         task.expect(chunks.iter().map(|chunk| u64::from(chunk.count)).sum());
         self.shared.submit(chunks);
-        Ok(Handle { shared: self.shared.clone(), task, function: self.function, read })
+        Ok(Handle {
+            shared: self.shared.clone(),
+            task,
+            function: self.function,
+            read,
+        })
     }
 
     /// All items, cut so that each worker gets four pieces, as `multiprocessing` cuts them: nothing is known yet of
     /// what they cost.
-    fn chunks<P: Serialize>(&self, task: &Arc<Task>, items: impl IntoIterator<Item = P>) -> Result<Vec<Chunk<Arc<Task>>>, Error> {
+    fn chunks<P: Serialize>(
+        &self,
+        task: &Arc<Task>,
+        items: impl IntoIterator<Item = P>,
+    ) -> Result<Vec<Chunk<Arc<Task>>>, Error> {
         let mut whole = Chunk::new(task.clone(), task.function, 0, Vec::new());
         for item in items {
             self.push(&item, &mut whole)?;
         }
         let pieces = 4 * self.shared.workers() as u32;
-        let size = self.shared.chunk.unwrap_or(whole.count.div_ceil(pieces)).max(1);
+        let size = self
+            .shared
+            .chunk
+            .unwrap_or(whole.count.div_ceil(pieces))
+            .max(1);
         let mut chunks = Vec::new();
         while let Some(rest) = whole.split_off(size) {
             chunks.push(std::mem::replace(&mut whole, rest));
@@ -105,7 +128,11 @@ fn read_all<R: DeserializeOwned>(call: Call<'_>, mut runs: VecDeque<Run>) -> Res
             Run::Fault { fault, .. } => return Err(fault.into()),
             Run::Answers { answers, pid, .. } => {
                 for (job, answer) in (answers.first..).zip(each_answer(&answers.frames)) {
-                    let attempt = if job == answers.first { answers.attempt } else { 1 };
+                    let attempt = if job == answers.first {
+                        answers.attempt
+                    } else {
+                        1
+                    };
                     results.push(outcome(answer, &call, job, attempt, pid)?);
                 }
             }
@@ -125,7 +152,8 @@ impl<T> Handle<T> {
     /// # Errors
     /// [`Error::Job`] with the fault of the first job that has one.
     pub fn wait(self) -> Result<T, Error> {
-        self.shared.wait(&[&self.task], None, || self.task.is_done());
+        self.shared
+            .wait(&[&self.task], None, || self.task.is_done());
         self.take()
     }
 
@@ -135,7 +163,14 @@ impl<T> Handle<T> {
     /// The handle itself, if the result is not there yet.
     pub fn wait_timeout(self, timeout: Duration) -> Result<Result<T, Error>, Handle<T>> {
         let deadline = Instant::now().checked_add(timeout);
-        if self.shared.wait(&[&self.task], deadline, || self.task.is_done()) { Ok(self.take()) } else { Err(self) }
+        if self
+            .shared
+            .wait(&[&self.task], deadline, || self.task.is_done())
+        {
+            Ok(self.take())
+        } else {
+            Err(self)
+        }
     }
 
     /// Ends the jobs that have no outcome yet: those that wait never start, and a running one ends with its worker,
@@ -161,7 +196,9 @@ impl<T> Handle<T> {
         T: 'static,
     {
         let (shared, task) = (self.shared.clone(), self.task.clone());
-        let ended = Ended { shared: shared.clone() };
+        let ended = Ended {
+            shared: shared.clone(),
+        };
         let call: super::task::Callback = Box::new(move || {
             let _ended = ended;
             callback(self.take());
@@ -175,7 +212,11 @@ impl<T> Handle<T> {
 
     fn take(&self) -> Result<T, Error> {
         // How the arguments were given no longer matters for reading the results.
-        let call = Call { shared: &self.shared, function: self.function, shape: super::func::Shape::List };
+        let call = Call {
+            shared: &self.shared,
+            function: self.function,
+            shape: super::func::Shape::List,
+        };
         (self.read)(call, self.task.take())
     }
 }
@@ -207,17 +248,29 @@ pub enum When {
 /// that are done.
 pub fn wait<T>(handles: &[Handle<T>], when: When, timeout: Option<Duration>) -> Vec<usize> {
     let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
-    let done = || handles.iter().enumerate().filter(|(_, handle)| handle.is_done()).map(|(index, _)| index).collect();
-    let Some(first) = handles.first() else { return Vec::new() };
+    let done = || {
+        handles
+            .iter()
+            .enumerate()
+            .filter(|(_, handle)| handle.is_done())
+            .map(|(index, _)| index)
+            .collect()
+    };
+    let Some(first) = handles.first() else {
+        return Vec::new();
+    };
     let ready = || match when {
         When::Any => handles.iter().any(Handle::is_done),
         When::All => handles.iter().all(Handle::is_done),
         When::FirstFault => {
-            handles.iter().all(Handle::is_done) || handles.iter().any(|h| h.is_done() && h.task.has_faults())
+            handles.iter().all(Handle::is_done)
+                || handles.iter().any(|h| h.is_done() && h.task.has_faults())
         }
     };
     // Handles of other pools are driven by their keepers; a look at them now and then is enough.
-    let one_pool = handles.iter().all(|handle| Arc::ptr_eq(&handle.shared, &first.shared));
+    let one_pool = handles
+        .iter()
+        .all(|handle| Arc::ptr_eq(&handle.shared, &first.shared));
     let tasks: Vec<&Task> = handles.iter().map(|handle| &*handle.task).collect();
     while !ready() {
         let look = (!one_pool).then(|| Instant::now() + Duration::from_millis(1));

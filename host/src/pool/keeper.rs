@@ -30,8 +30,16 @@ pub(super) struct Keeper {
 }
 
 impl Keeper {
-    pub(super) fn new(shared: Arc<Shared>, first: crossbeam_channel::Sender<Result<(), StartError>>) -> Keeper {
-        Keeper { shared, failures: 0, not_before: None, first: Some(first) }
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        first: crossbeam_channel::Sender<Result<(), StartError>>,
+    ) -> Keeper {
+        Keeper {
+            shared,
+            failures: 0,
+            not_before: None,
+            first: Some(first),
+        }
     }
 
     /// Keeps the pool until it is terminated, or closed with nothing left to do.
@@ -79,8 +87,15 @@ impl Keeper {
         let mut driver = shared.driver();
         drain(&shared.keeper_bell);
         let mut events = Vec::with_capacity(64);
-        let now = Timespec { tv_sec: 0, tv_nsec: 0 };
-        let _ = epoll::wait(&*shared.ends, rustix::buffer::spare_capacity(&mut events), Some(&now));
+        let now = Timespec {
+            tv_sec: 0,
+            tv_nsec: 0,
+        };
+        let _ = epoll::wait(
+            &*shared.ends,
+            rustix::buffer::spare_capacity(&mut events),
+            Some(&now),
+        );
         for event in events {
             driver.heed(event);
         }
@@ -95,11 +110,18 @@ impl Keeper {
     }
 
     fn patience(&self, driver: &mut Driver, leads: bool) -> Option<Duration> {
-        let starting = driver.seats.iter().any(|seat| seat.link.is_some() && !seat.ready);
+        let starting = driver
+            .seats
+            .iter()
+            .any(|seat| seat.link.is_some() && !seat.ready);
         let vacant = !vacancies(driver).is_empty();
         let waits = [
             starting.then_some(START_TIME / 10),
-            vacant.then(|| self.not_before.map_or(Duration::ZERO, |time| time.saturating_duration_since(Instant::now()))),
+            vacant.then(|| {
+                self.not_before.map_or(Duration::ZERO, |time| {
+                    time.saturating_duration_since(Instant::now())
+                })
+            }),
             if leads { driver.next_check() } else { None },
             (leads && driver.may_have_early_answers()).then_some(Duration::from_millis(2)),
         ];
@@ -137,7 +159,11 @@ impl Keeper {
     }
 
     fn wait_after_losses(&mut self, driver: &mut Driver) {
-        while driver.losses.front().is_some_and(|loss| loss.elapsed() > WINDOW) {
+        while driver
+            .losses
+            .front()
+            .is_some_and(|loss| loss.elapsed() > WINDOW)
+        {
             driver.losses.pop_front();
         }
         let allowed = LOSSES.max(2 * driver.target);
@@ -193,10 +219,14 @@ fn vacancies(driver: &Driver) -> Vec<usize> {
     if matches!(driver.state, State::Terminated | State::Broken(_)) {
         return Vec::new();
     }
-    (0..driver.target.min(driver.seats.len())).filter(|&index| driver.seats[index].link.is_none()).collect()
+    (0..driver.target.min(driver.seats.len()))
+        .filter(|&index| driver.seats[index].link.is_none())
+        .collect()
 }
 
 /// The wait after so many failures.
 fn wait(failures: u32) -> Duration {
-    FIRST_WAIT.saturating_mul(1 << (failures - 1).min(9)).min(LAST_WAIT)
+    FIRST_WAIT
+        .saturating_mul(1 << (failures - 1).min(9))
+        .min(LAST_WAIT)
 }

@@ -62,7 +62,9 @@ pub(crate) struct Shared {
 
 impl std::fmt::Debug for Shared {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Shared").field("workers", &self.workers()).finish_non_exhaustive()
+        f.debug_struct("Shared")
+            .field("workers", &self.workers())
+            .finish_non_exhaustive()
     }
 }
 
@@ -81,10 +83,24 @@ impl Shared {
         let ends = Arc::new(epoll::create(epoll::CreateFlags::CLOEXEC)?);
         let nudge = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
         let keeper_bell = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
-        epoll::add(&*bells, &nudge, epoll::EventData::new_u64(NUDGE), epoll::EventFlags::IN)?;
+        epoll::add(
+            &*bells,
+            &nudge,
+            epoll::EventData::new_u64(NUDGE),
+            epoll::EventFlags::IN,
+        )?;
         let signatures = description.functions.iter().map(|function| Signature {
-            arguments: Type::Tuple(function.params.iter().map(|param| param.ty.clone()).collect()),
-            result: function.result.clone().unwrap_or(crate::codec::NOTHING.clone()),
+            arguments: Type::Tuple(
+                function
+                    .params
+                    .iter()
+                    .map(|param| param.ty.clone())
+                    .collect(),
+            ),
+            result: function
+                .result
+                .clone()
+                .unwrap_or(crate::codec::NOTHING.clone()),
         });
         Ok(Shared {
             signatures: signatures.collect(),
@@ -109,7 +125,10 @@ impl Shared {
         self.wanting.fetch_add(1, Ordering::Relaxed);
         let driver = self.driver.lock().unwrap_or_else(PoisonError::into_inner);
         self.wanting.fetch_sub(1, Ordering::Relaxed);
-        Driving { shared: self, driver: Some(driver) }
+        Driving {
+            shared: self,
+            driver: Some(driver),
+        }
     }
 
     /// The index of the function of this name.
@@ -124,7 +143,9 @@ impl Shared {
 
     /// How many items an iterator may be ahead of what was read from it.
     pub(super) fn look_ahead(&self) -> u64 {
-        let each = self.chunk.map_or(LOOK_AHEAD, |chunk| DEPTH as u64 * u64::from(chunk));
+        let each = self
+            .chunk
+            .map_or(LOOK_AHEAD, |chunk| DEPTH as u64 * u64::from(chunk));
         self.workers() as u64 * each
     }
 
@@ -145,7 +166,12 @@ impl Shared {
 
     /// Waits until `ready`, or until `deadline`, driving the pool or following the thread that does. Says whether it
     /// is ready. `tasks` are those whose outcomes may make it so.
-    pub(super) fn wait(&self, tasks: &[&Task], deadline: Option<Instant>, ready: impl Fn() -> bool) -> bool {
+    pub(super) fn wait(
+        &self,
+        tasks: &[&Task],
+        deadline: Option<Instant>,
+        ready: impl Fn() -> bool,
+    ) -> bool {
         let mut spin_since = None;
         let mut leading = false;
         let mut driver = self.driver();
@@ -195,7 +221,8 @@ impl Shared {
             driver.wake();
             return driver;
         }
-        let mut patience = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+        let mut patience =
+            deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
         if driver.may_have_early_answers() {
             patience = Some(patience.map_or(EARLY_LOOK, |patience| patience.min(EARLY_LOOK)));
         }
@@ -233,22 +260,33 @@ impl Shared {
     }
 
     /// Sleeps until the leader has something for one of our tasks, or leaves.
-    fn follow<'a>(&'a self, mut driver: Driving<'a>, tasks: &[&Task], deadline: Option<Instant>) -> Driving<'a> {
+    fn follow<'a>(
+        &'a self,
+        mut driver: Driving<'a>,
+        tasks: &[&Task],
+        deadline: Option<Instant>,
+    ) -> Driving<'a> {
         let this = std::thread::current();
         // Those that are done already were not enough for the caller, who looked under this same lock.
-        tasks.iter().for_each(|task| drop(task.await_by(Waiter::Thread(this.clone()))));
+        tasks
+            .iter()
+            .for_each(|task| drop(task.await_by(Waiter::Thread(this.clone()))));
         driver.followers.push(this.clone());
         if driver.asleep {
             self.nudge();
         }
         drop(driver);
         match deadline {
-            Some(deadline) => std::thread::park_timeout(deadline.saturating_duration_since(Instant::now())),
+            Some(deadline) => {
+                std::thread::park_timeout(deadline.saturating_duration_since(Instant::now()))
+            }
             None => std::thread::park(),
         }
         driver = self.driver();
         tasks.iter().for_each(|task| task.forget(this.id()));
-        driver.followers.retain(|follower| follower.id() != this.id());
+        driver
+            .followers
+            .retain(|follower| follower.id() != this.id());
         driver
     }
 
@@ -273,7 +311,10 @@ impl Shared {
 
     /// Gives a callback to the thread that runs them, so that a slow one holds up nobody else.
     pub(super) fn call_back(&self, callback: Callback) {
-        let mut callbacks = self.callbacks.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut callbacks = self
+            .callbacks
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         if callbacks.is_none() {
             let (sender, receiver) = crossbeam_channel::unbounded::<Callback>();
             let run = move || {
@@ -282,7 +323,9 @@ impl Shared {
                     let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(callback));
                 }
             };
-            let thread = std::thread::Builder::new().name("host-callbacks".into()).spawn(run);
+            let thread = std::thread::Builder::new()
+                .name("host-callbacks".into())
+                .spawn(run);
             *callbacks = thread.ok().map(|thread| (sender, thread));
         }
         match &*callbacks {
@@ -294,8 +337,14 @@ impl Shared {
 
     /// Waits until all callbacks have run that were given so far, and takes no more.
     pub(super) fn finish_callbacks(&self) {
-        let callbacks = self.callbacks.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let Some((sender, thread)) = callbacks else { return };
+        let callbacks = self
+            .callbacks
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        let Some((sender, thread)) = callbacks else {
+            return;
+        };
         drop(sender);
         // A callback that drops the pool must not wait for itself.
         if thread.thread().id() != std::thread::current().id() {
@@ -327,7 +376,11 @@ impl<'a> Driving<'a> {
     /// Waits for `idle` with the lock released.
     pub(super) fn wait_idle(mut self) -> Driving<'a> {
         if let Some(driver) = self.driver.take() {
-            let driver = self.shared.idle.wait(driver).unwrap_or_else(PoisonError::into_inner);
+            let driver = self
+                .shared
+                .idle
+                .wait(driver)
+                .unwrap_or_else(PoisonError::into_inner);
             self.driver = Some(driver);
         }
         self
@@ -337,19 +390,25 @@ impl<'a> Driving<'a> {
 impl std::ops::Deref for Driving<'_> {
     type Target = Driver;
     fn deref(&self) -> &Driver {
-        self.driver.as_deref().expect("the lock is held until the guard is dropped")
+        self.driver
+            .as_deref()
+            .expect("the lock is held until the guard is dropped")
     }
 }
 
 impl std::ops::DerefMut for Driving<'_> {
     fn deref_mut(&mut self) -> &mut Driver {
-        self.driver.as_deref_mut().expect("the lock is held until the guard is dropped")
+        self.driver
+            .as_deref_mut()
+            .expect("the lock is held until the guard is dropped")
     }
 }
 
 impl Drop for Driving<'_> {
     fn drop(&mut self) {
-        let Some(mut driver) = self.driver.take() else { return };
+        let Some(mut driver) = self.driver.take() else {
+            return;
+        };
         let notes = std::mem::take(&mut driver.notes);
         let keeper_wanted = std::mem::take(&mut driver.keeper_wanted);
         let nudge = driver.asleep && std::mem::take(&mut driver.news);

@@ -38,10 +38,20 @@ pub struct WorkerStats {
 
 impl Stats {
     pub(super) fn of(driver: &Driver) -> Stats {
-        let workers = driver.seats.iter().enumerate().filter_map(|(worker, seat)| {
-            let link = seat.link.as_ref()?;
-            Some(WorkerStats { worker, pid: link.pid(), ready: seat.ready, busy: link.chunks() > 0, jobs: seat.jobs })
-        });
+        let workers = driver
+            .seats
+            .iter()
+            .enumerate()
+            .filter_map(|(worker, seat)| {
+                let link = seat.link.as_ref()?;
+                Some(WorkerStats {
+                    worker,
+                    pid: link.pid(),
+                    ready: seat.ready,
+                    busy: link.chunks() > 0,
+                    jobs: seat.jobs,
+                })
+            });
         Stats {
             jobs_done: driver.counts.done,
             jobs_queued: driver.queued(),

@@ -3,9 +3,9 @@
 //! The thread that asks encodes items into chunks, drives the pool while it waits, and decodes what comes home. Items
 //! are taken only when there is room: for their jobs with the workers, and for their results on this side.
 
+use super::Error;
 use super::func::Call;
 use super::task::{DEPTH, Run, Task};
-use super::Error;
 use crate::codec;
 use crate::job::{Cause, Fault, Report};
 use crate::link::{Chunk, each_answer};
@@ -43,7 +43,10 @@ pub struct Imap<'p, I, R> {
 
 impl<'p, I, R> Imap<'p, I, R> {
     pub(super) fn new(stream: Stream<'p, I>) -> Self {
-        Imap { stream, result: PhantomData }
+        Imap {
+            stream,
+            result: PhantomData,
+        }
     }
 }
 
@@ -102,7 +105,12 @@ impl<'p, I: Iterator<Item: Serialize>> Stream<'p, I> {
     pub(super) fn new(call: Call<'p>, items: I, order: Order) -> Self {
         let counted = call.shared.begin();
         Stream {
-            task: Arc::new(Task::new(call.function as u32, call.shared.chunk, false, true)),
+            task: Arc::new(Task::new(
+                call.function as u32,
+                call.shared.chunk,
+                false,
+                true,
+            )),
             call,
             items: counted.then_some(items),
             order,
@@ -134,9 +142,18 @@ impl<'p, I: Iterator<Item: Serialize>> Stream<'p, I> {
                 Some(Run::Fault { fault, worker }) => {
                     self.yielded += 1;
                     let pid = fault.pid.unwrap_or(0);
-                    return Some(Ok(Report { job: fault.job, worker, pid, outcome: Err(fault) }));
+                    return Some(Ok(Report {
+                        job: fault.job,
+                        worker,
+                        pid,
+                        outcome: Err(fault),
+                    }));
                 }
-                Some(Run::Answers { answers, worker, pid }) => {
+                Some(Run::Answers {
+                    answers,
+                    worker,
+                    pid,
+                }) => {
                     self.reading = Some(Reading {
                         next: answers.first,
                         left: answers.count,
@@ -183,9 +200,12 @@ impl<'p, I: Iterator<Item: Serialize>> Stream<'p, I> {
                 return false;
             }
             // Where the source is slow, its next item is worth more waiting than a result that takes long.
-            let patience = (self.items.is_some() && self.has_room()).then(|| (self.source_pace / 10).max(FILL_TIME / 4));
+            let patience = (self.items.is_some() && self.has_room())
+                .then(|| (self.source_pace / 10).max(FILL_TIME / 4));
             let deadline = patience.map(|patience| Instant::now() + patience);
-            self.call.shared.wait(&[&self.task], deadline, || self.task.has_runs());
+            self.call
+                .shared
+                .wait(&[&self.task], deadline, || self.task.has_runs());
         }
     }
 
@@ -216,9 +236,13 @@ impl<'p, I: Iterator<Item: Serialize>> Stream<'p, I> {
 
     /// Sends the next chunk. `false` if the source has ended.
     fn send_chunk(&mut self) -> bool {
-        let Some(items) = &self.items else { return false };
+        let Some(items) = &self.items else {
+            return false;
+        };
         let limit = self.chunk_limit(items.size_hint());
-        let Some(items) = &mut self.items else { return false };
+        let Some(items) = &mut self.items else {
+            return false;
+        };
         let mut chunk = Chunk::new(self.task.clone(), self.task.function, self.sent, Vec::new());
         let started = Instant::now();
         let mut look_at = 1;
@@ -284,7 +308,10 @@ impl<'p, I: Iterator<Item: Serialize>> Stream<'p, I> {
 
     /// The index of the job whose outcome is to be made ready next.
     fn next_in_order(&self) -> u64 {
-        let reading = self.reading.as_ref().map_or(0, |reading| u64::from(reading.left));
+        let reading = self
+            .reading
+            .as_ref()
+            .map_or(0, |reading| u64::from(reading.left));
         self.yielded + reading + self.ready.iter().map(Run::count).sum::<u64>()
     }
 }
@@ -309,7 +336,12 @@ impl Reading {
         self.left -= 1;
         self.next += 1;
         let outcome = outcome(each_answer(frames).next()?, call, job, attempt, self.pid);
-        Some(Report { job, worker: self.worker, pid: self.pid, outcome })
+        Some(Report {
+            job,
+            worker: self.worker,
+            pid: self.pid,
+            outcome,
+        })
     }
 }
 

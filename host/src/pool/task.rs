@@ -61,8 +61,15 @@ pub(super) type Callback = Box<dyn FnOnce() + Send>;
 
 /// Outcomes of some jobs in a row.
 pub(super) enum Run {
-    Answers { answers: Answers, worker: usize, pid: u32 },
-    Fault { fault: Fault, worker: usize },
+    Answers {
+        answers: Answers,
+        worker: usize,
+        pid: u32,
+    },
+    Fault {
+        fault: Fault,
+        worker: usize,
+    },
 }
 
 impl Run {
@@ -91,7 +98,10 @@ impl Task {
             cancelled: AtomicBool::new(false),
             cost_ns: AtomicU64::new(0),
             grown: AtomicU64::new(0),
-            inbox: Mutex::new(Inbox { each, ..Inbox::default() }),
+            inbox: Mutex::new(Inbox {
+                each,
+                ..Inbox::default()
+            }),
         }
     }
 
@@ -112,19 +122,29 @@ impl Task {
             inbox.faults += 1;
         }
         inbox.runs.push_back(run);
-        if inbox.each || inbox.missing == 0 { std::mem::take(&mut inbox.waiters) } else { Vec::new() }
+        if inbox.each || inbox.missing == 0 {
+            std::mem::take(&mut inbox.waiters)
+        } else {
+            Vec::new()
+        }
     }
 
     /// Asks to be told once. Gives the waiter back if there is something already.
     pub(super) fn await_by(&self, waiter: Waiter) -> Option<Waiter> {
         let mut inbox = self.inbox();
-        let ready = if inbox.each { !inbox.runs.is_empty() } else { inbox.missing == 0 };
+        let ready = if inbox.each {
+            !inbox.runs.is_empty()
+        } else {
+            inbox.missing == 0
+        };
         if ready {
             return Some(waiter);
         }
         // A future has one waker at a time, the last one; threads may be many.
         if matches!(waiter, Waiter::Waker(_)) {
-            inbox.waiters.retain(|other| !matches!(other, Waiter::Waker(_)));
+            inbox
+                .waiters
+                .retain(|other| !matches!(other, Waiter::Waker(_)));
         }
         inbox.waiters.push(waiter);
         None
@@ -132,7 +152,9 @@ impl Task {
 
     /// Tells this thread no more.
     pub(super) fn forget(&self, thread: ThreadId) {
-        self.inbox().waiters.retain(|other| !matches!(other, Waiter::Thread(other) if other.id() == thread));
+        self.inbox()
+            .waiters
+            .retain(|other| !matches!(other, Waiter::Thread(other) if other.id() == thread));
     }
 
     /// Takes all runs that are there.
@@ -156,7 +178,9 @@ impl Task {
         inbox.faults > 0
             || inbox.runs.iter().any(|run| match run {
                 Run::Fault { .. } => true,
-                Run::Answers { answers, .. } => crate::link::each_answer(&answers.frames).any(|answer| answer.is_err()),
+                Run::Answers { answers, .. } => {
+                    crate::link::each_answer(&answers.frames).any(|answer| answer.is_err())
+                }
             })
     }
 

@@ -146,7 +146,6 @@ mod tests {
                     name: "ping".into(),
                     params: vec![],
                     result: None,
-                    ..square
                 },
             ],
             uncallable: vec![("open".into(), "it returns a resource".into())],

@@ -122,6 +122,10 @@ impl Run<'_> {
                 Err(_) if self.stop.reason().is_some() => break,
                 Err(error) => return Err(End::Pool(error.into())),
             }
+            // Nothing behind the last permitted failure is told, so that the same input stops at the same place.
+            if self.stop.reason() == Some(Reason::TooManyFailed) {
+                break;
+            }
         }
         Ok(())
     }
