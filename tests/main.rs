@@ -10,6 +10,8 @@
 )]
 
 mod components;
+mod readme;
+mod tidy;
 
 use std::path::PathBuf;
 
