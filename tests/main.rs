@@ -12,6 +12,8 @@
 mod components;
 mod pool;
 mod process;
+mod readme;
+mod tidy;
 mod types;
 mod values;
 mod workers;

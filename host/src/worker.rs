@@ -327,6 +327,10 @@ mod sys {
     pub(super) fn close_inherited() -> std::io::Result<()> {
         // SAFETY: this is the first thing that a worker does, so that no descriptor above 2 has an owner yet.
         let closed = unsafe { libc::close_range(3, libc::c_uint::MAX, 0) };
-        if closed == 0 { Ok(()) } else { Err(std::io::Error::last_os_error()) }
+        if closed == 0 {
+            Ok(())
+        } else {
+            Err(std::io::Error::last_os_error())
+        }
     }
 }

@@ -188,6 +188,11 @@ impl Builder {
                 .map_err(BuildError::InitializerArguments)?;
             Ok::<_, BuildError>((index as u32, arguments))
         });
+        let mut grants = self.grants;
+        // A worker starts in `/`, where a relative path would give the guest another directory than was meant.
+        for dir in &mut grants.dirs {
+            dir.host = std::path::absolute(&dir.host)?;
+        }
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
         let workers = self.workers.unwrap_or(processors);
         let mut served = description.clone();
@@ -202,14 +207,14 @@ impl Builder {
             },
             description: served,
             limits: self.limits.clone(),
-            grants: self.grants.clone(),
+            grants,
             isolation: self.isolation,
             initializer: initializer.transpose()?,
         };
         let rules = Rules {
             timeout: self.limits.timeout,
             max_jobs: self.max_jobs_per_worker,
-            retry: !self.grants.allow_effects(),
+            retry: !start.grants.allow_effects(),
         };
         let launch = Launch {
             program: self.program,
