@@ -412,9 +412,12 @@ impl<O> Link<O> {
         );
     }
 
-    /// Whether there are answers to collect.
-    pub(crate) fn has_answers(&mut self) -> Result<bool, Broken> {
-        Ok(self.answers.available()? > 0)
+    /// Whether there are answers to collect, or there is space for what is not sent yet: no bell rings for that to one
+    /// who fell asleep just as the space came.
+    pub(crate) fn has_work(&mut self) -> Result<bool, Broken> {
+        let unsent =
+            (self.in_flight.back()).is_some_and(|flying| flying.sent < flying.chunk.frames.len());
+        Ok(self.answers.available()? > 0 || unsent && self.requests.space()? > 0)
     }
 
     /// Says that this side is awake.
@@ -434,10 +437,8 @@ impl<O> Link<O> {
 
     /// For how long the running job has been running, if one is, as the worker tells it.
     pub(crate) fn running_for(&mut self) -> Option<Duration> {
-        let claimed = self.requests.started();
-        if claimed == 0 || self.in_flight.is_empty() {
-            return None;
-        }
+        let claimed =
+            (self.requests.started(self.answered)).filter(|_| !self.in_flight.is_empty())?;
         // Only the first word on each job counts: a worker could go on to say that it has just started.
         if self.claim.0 != self.answered {
             self.claim = (self.answered, claimed);
@@ -458,7 +459,7 @@ impl<O> Link<O> {
     where
         O: Clone,
     {
-        let ran = self.requests.started() != 0;
+        let ran = self.requests.started(self.answered).is_some();
         let log = String::from_utf8_lossy(&self.requests.log()).into_owned();
         let reaped = self.reap();
         let end = broken.map_or(reaped, |Broken(what)| End::Nonsense(what.into()));

@@ -335,9 +335,11 @@ impl Writer {
         self.peer.word(Word::Sleep).load(Ordering::Relaxed) != 0
     }
 
-    /// When the job that runs now started, by the worker's word, in nanoseconds of the monotonic clock; 0 for none.
-    pub(crate) fn started(&self) -> u64 {
-        self.peer.word(Word::Started).load(Ordering::Relaxed)
+    /// When the job that comes after `answered` others started, by the worker's word, in nanoseconds of the monotonic
+    /// clock; `None` if it has not.
+    pub(crate) fn started(&self, answered: u64) -> Option<u64> {
+        let started = self.peer.word(Word::Started).load(Ordering::Relaxed);
+        (started != 0 && started as u16 == answered as u16).then_some(started & !0xffff)
     }
 
     /// The last lines of the guest's standard error in the job that runs now, or ran last.
@@ -397,11 +399,19 @@ impl Bell {
         fence(Ordering::SeqCst);
     }
 
-    /// Says when the running job started, in nanoseconds of the monotonic clock; 0 when it ended.
-    pub(crate) fn set_started(&self, nanoseconds: u64) {
+    /// Says when the job that comes after `answered` others started, in nanoseconds of the monotonic clock, at least
+    /// 2¹⁶. The low 16 bits make room for the job: the parent may have its answer before this word is cleared, and must
+    /// not take it for the next one's.
+    pub(crate) fn set_started(&self, nanoseconds: u64, answered: u64) {
+        let started = nanoseconds & !0xffff | answered & 0xffff;
         self.own
             .word(Word::Started)
-            .store(nanoseconds, Ordering::Relaxed);
+            .store(started, Ordering::Relaxed);
+    }
+
+    /// Says that no job runs.
+    pub(crate) fn set_ended(&self) {
+        self.own.word(Word::Started).store(0, Ordering::Relaxed);
     }
 }
 

@@ -190,11 +190,12 @@ impl Server<'_> {
                 Kind::Value | Kind::Fault => return HungUp::InTheMiddle,
             }
             // Without a time limit nobody asks when the job started, only whether one runs.
-            self.bell.set_started(if self.timed {
+            let now = if self.timed {
                 monotonic_nanoseconds()
             } else {
-                1
-            });
+                1 << 16
+            };
+            self.bell.set_started(now, self.answered);
             self.log.clear();
             answer.clear();
             let result = wire::put_frame(Kind::Value, header.job, &mut answer, |result| {
@@ -207,7 +208,7 @@ impl Server<'_> {
             if self.send(&answer).is_err() {
                 return HungUp::InTheMiddle;
             }
-            self.bell.set_started(0);
+            self.bell.set_ended();
             // What a long job needed is not kept for the short ones that follow.
             long = Vec::new();
             if answer.capacity() > ring::CAPACITY {

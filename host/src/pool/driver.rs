@@ -570,11 +570,11 @@ impl Driver {
     }
 
     /// Whether a busy worker has answered something. Says yes to nonsense too, so that it is collected and punished.
-    pub(super) fn has_answers(&mut self) -> bool {
+    pub(super) fn has_work(&mut self) -> bool {
         let links = self.seats.iter_mut().filter_map(|seat| seat.link.as_mut());
         links
             .filter(|link| link.chunks() > 0)
-            .any(|link| link.has_answers().unwrap_or(true))
+            .any(|link| link.has_work().unwrap_or(true))
     }
 
     /// Asks all busy workers to ring when they are through with what is at their front.
@@ -588,7 +588,7 @@ impl Driver {
     /// Lets a sleeping leader sleep on, now that jobs were added; `false` if it has to be woken instead.
     pub(super) fn resleep(&mut self) -> bool {
         self.sleep();
-        self.rules.timeout.is_none() && !self.has_answers()
+        self.rules.timeout.is_none() && !self.has_work()
     }
 
     /// Asks them not to.

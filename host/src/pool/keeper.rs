@@ -57,7 +57,7 @@ impl Keeper {
             let leads = driver.leader == Leader::Nobody && driver.is_unattended();
             if leads {
                 driver.sleep();
-                if driver.has_answers() {
+                if driver.has_work() {
                     driver.wake();
                     continue;
                 }

@@ -193,7 +193,7 @@ impl Shared {
             if driver.busy_workers() < self.processors && since.elapsed() < SPIN {
                 let answered = (0..SPIN_ROUNDS).any(|_| {
                     std::hint::spin_loop();
-                    driver.has_answers()
+                    driver.has_work()
                 });
                 if self.wanting.load(Ordering::Relaxed) > 0 {
                     drop(driver);
@@ -217,7 +217,7 @@ impl Shared {
     /// Sleeps as the leader until a worker rings or somebody nudges.
     fn sleep<'a>(&'a self, mut driver: Driving<'a>, deadline: Option<Instant>) -> Driving<'a> {
         driver.sleep();
-        if driver.has_answers() {
+        if driver.has_work() {
             driver.wake();
             return driver;
         }
