@@ -15,7 +15,7 @@ fn readme() -> String {
 #[test]
 fn every_command_prints_what_the_readme_says() {
     let readme = readme();
-    let blocks: Vec<&str> = blocks(&readme, "console").collect();
+    let blocks = blocks(&readme, "console");
     assert!(blocks.len() >= 5, "the blocks have moved");
     for block in blocks {
         for (command, expected) in commands(block) {
@@ -37,7 +37,7 @@ fn the_ten_lines_are_the_example_hello() {
     let (_, main) = example.split_once("\n\n").unwrap();
     let readme = readme();
     assert!(
-        blocks(&readme, "rust").any(|block| block.trim() == main.trim()),
+        blocks(&readme, "rust").contains(&main.trim()),
         "README.md has other code than host/examples/hello.rs"
     );
 }
@@ -55,10 +55,12 @@ fn the_exit_codes_are_those_of_the_help() {
 }
 
 /// What stands in the fenced blocks of this language.
-fn blocks<'a>(text: &'a str, language: &str) -> impl Iterator<Item = &'a str> {
-    text.split(&format!("\n```{language}\n"))
+fn blocks<'a>(text: &'a str, language: &str) -> Vec<&'a str> {
+    let fence = format!("\n```{language}\n");
+    text.split(&fence)
         .skip(1)
         .map(|rest| rest.split("\n```").next().unwrap())
+        .collect()
 }
 
 /// The commands of a block, each with what it prints.
