@@ -10,7 +10,7 @@ use anyhow::{Context, bail, ensure};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::io::Errno;
 use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendFlags};
-use std::io::IoSliceMut;
+use std::io::{IoSliceMut, Write};
 use std::mem::MaybeUninit;
 use std::os::unix::fs::FileExt;
 
@@ -23,8 +23,11 @@ pub(crate) fn serve() -> i32 {
     let mut server = match start(control) {
         Ok(server) => server,
         Err(error) => {
-            // Where nobody listens, nobody needs to know.
-            let _ = say(control, &Hello::Failed(format!("{error:#}")));
+            let reason = format!("{error:#}");
+            if say(control, &Hello::Failed(reason.clone())).is_err() {
+                // Nobody listens at the other end: somebody started this by hand.
+                let _ = std::io::stderr().write_all(format!("error: {reason}\n").as_bytes());
+            }
             return 1;
         }
     };
