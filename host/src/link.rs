@@ -388,6 +388,9 @@ impl<O> Link<O> {
             if u64::from(header.length) > self.max_answer_bytes {
                 return Err(Broken("an answer that is longer than a guest's memory"));
             }
+            if header.kind == Kind::Fault && header.length > FaultReport::MAX_BYTES {
+                return Err(Broken("a report that is longer than a worker makes them"));
+            }
             if flying.sent < flying.chunk.frames.len() && row.count + 1 == left {
                 return Err(Broken("an answer to a job that it does not know yet"));
             }
