@@ -94,6 +94,8 @@ pub(super) struct Driver {
     pub(super) losses: VecDeque<Instant>,
     /// Something is left for the keeper to do.
     pub(super) keeper_wanted: bool,
+    /// Something happened to a worker that the sleeping leader does not see any more.
+    pub(super) leader_wanted: bool,
     checked: Instant,
     rules: Rules,
     /// Readable when a worker rings. Hung-up workers show as well.
@@ -124,6 +126,7 @@ impl Driver {
             notes: Vec::new(),
             losses: VecDeque::new(),
             keeper_wanted: false,
+            leader_wanted: false,
             checked: Instant::now(),
             rules,
             bells,

@@ -157,8 +157,11 @@ impl Shared {
             unattended |= chunk.owner.unattended;
             driver.submit(chunk);
         }
+        let done = driver.counts.done;
         driver.pump();
-        if driver.asleep && !driver.resleep() {
+        // What came home now may be the leader's, whose worker rings for later answers only after `resleep`.
+        let came = driver.counts.done != done;
+        if driver.asleep && (came || !driver.resleep()) {
             self.nudge();
         }
         driver.keeper_wanted |= unattended && driver.leader == Leader::Nobody;
@@ -416,7 +419,11 @@ impl Drop for Driving<'_> {
         };
         let notes = std::mem::take(&mut driver.notes);
         let keeper_wanted = std::mem::take(&mut driver.keeper_wanted);
+        let leader_wanted = std::mem::take(&mut driver.leader_wanted);
         drop(driver);
+        if leader_wanted {
+            self.shared.nudge();
+        }
         if keeper_wanted {
             self.shared.call_keeper();
         }
