@@ -10,6 +10,7 @@ use crate::job::{Cause, End};
 use crate::ring::{self, Reader, Writer};
 use crate::role::{self, NoChildren, Role};
 use crate::wire::{self, FaultReport, Header, Hello, Kind};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::io::Errno;
 use rustix::net::{
@@ -91,6 +92,8 @@ pub(crate) struct Chunk<O> {
     pub(crate) count: u32,
     /// How often its first job was started before.
     pub(crate) attempts: u32,
+    /// How many workers were lost while its first job was the next that they would have started.
+    pub(crate) losses: u32,
     pub(crate) frames: Vec<u8>,
 }
 
@@ -222,7 +225,7 @@ impl<O> Link<O> {
         let length = match rustix::net::recv(&self.control, &mut packet, RecvFlags::DONTWAIT) {
             Ok((_, 0)) => 0,
             Ok((_, length)) => length.min(packet.len()),
-            Err(Errno::AGAIN | Errno::INTR) => return Ok(false),
+            Err(Errno::AGAIN | Errno::INTR) if !self.has_ended() => return Ok(false),
             Err(_) => 0,
         };
         if length == 0 {
@@ -260,9 +263,29 @@ impl<O> Link<O> {
         self.pid.as_raw_nonzero().get().unsigned_abs()
     }
 
-    /// Readable when the worker greets or rings, hung up when it is gone.
+    /// Readable when the worker greets or rings, hung up when it is gone and left its end to nobody.
     pub(crate) fn control(&self) -> BorrowedFd<'_> {
         self.control.as_fd()
+    }
+
+    /// Readable when the worker's process has ended.
+    pub(crate) fn process(&self) -> BorrowedFd<'_> {
+        self.process.as_fd()
+    }
+
+    /// Whether the worker's process has ended.
+    pub(crate) fn has_ended(&self) -> bool {
+        let mut process = [PollFd::new(&self.process, PollFlags::IN)];
+        let now = Timespec {
+            tv_sec: 0,
+            tv_nsec: 0,
+        };
+        poll(&mut process, Some(&now)).is_ok_and(|ready| ready > 0)
+    }
+
+    /// How many jobs the worker has answered.
+    pub(crate) fn answered(&self) -> u64 {
+        self.answered
     }
 
     /// How many chunks are not answered yet.
@@ -441,12 +464,12 @@ impl<O> Link<O> {
         if claimed == 0 || self.in_flight.is_empty() {
             return None;
         }
-        // Only the first word on each job counts: a worker could go on to say that it has just started.
-        if self.claim.0 != self.answered {
-            self.claim = (self.answered, claimed);
-        }
         let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
         let now = now.tv_sec as u64 * 1_000_000_000 + now.tv_nsec as u64;
+        // Only the first word on each job counts: a worker could go on to say that it has just started, or will start.
+        if self.claim.0 != self.answered {
+            self.claim = (self.answered, claimed.min(now));
+        }
         Some(Duration::from_nanos(now.saturating_sub(self.claim.1)))
     }
 
@@ -456,12 +479,14 @@ impl<O> Link<O> {
         let _ = rustix::process::pidfd_send_signal(&self.process, Signal::KILL);
     }
 
-    /// Ends the worker and takes back what it did not answer.
-    pub(crate) fn lose(mut self, broken: Option<Broken>) -> Lost<O>
+    /// Ends the worker and takes back what it did not answer. Where the front job is to `blame`, it ran, whatever the
+    /// worker says.
+    pub(crate) fn lose(mut self, broken: Option<Broken>, blame: bool) -> Lost<O>
     where
         O: Clone,
     {
-        let ran = self.requests.started() != 0;
+        // Who speaks nonsense is not believed that it has started nothing.
+        let ran = self.requests.started() != 0 || broken.is_some() || blame;
         let log = String::from_utf8_lossy(&self.requests.log()).into_owned();
         let reaped = self.reap();
         let end = broken.map_or(reaped, |Broken(what)| End::Nonsense(what.into()));
@@ -474,6 +499,7 @@ impl<O> Link<O> {
                 running = Some((rest, log.clone()));
                 waiting.extend(behind);
             } else {
+                rest.losses += u32::from(place == 0);
                 waiting.push(rest);
             }
         }
@@ -552,6 +578,7 @@ impl<O> Chunk<O> {
             first,
             count: 0,
             attempts: 0,
+            losses: 0,
             frames,
         }
     }
@@ -576,6 +603,7 @@ impl<O> Chunk<O> {
             self.first += u64::from(answered);
             self.count -= answered;
             self.attempts = 0;
+            self.losses = 0;
         }
         self
     }
@@ -599,6 +627,7 @@ impl<O> Chunk<O> {
             first,
             count,
             attempts: 0,
+            losses: 0,
             frames,
         })
     }

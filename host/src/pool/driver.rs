@@ -20,6 +20,12 @@ const GRACE: Duration = Duration::from_millis(15);
 pub(super) const START_TIME: Duration = Duration::from_secs(10);
 /// A job is started in at most so many workers.
 const ATTEMPTS: u32 = 2;
+/// So many workers may be lost before they have started the job that is their next. Somebody may kill workers at random,
+/// but who loses as many as these would go on so without end.
+const LOSSES: u32 = 5;
+/// How long after the job's time limit a worker is killed that doesn't say that the job runs: it may have to wait for
+/// a processor before it can say so.
+const SILENCE: Duration = Duration::from_millis(500);
 
 pub(super) type Jobs = Chunk<Arc<Task>>;
 type WorkerLink = Link<Arc<Task>>;
@@ -31,8 +37,9 @@ pub(super) struct Seat {
     pub(super) ready: bool,
     /// When the process was started, or, with jobs in flight, when the front job's turn came.
     since: Option<Instant>,
-    /// Why we killed it ourselves.
-    killed_for: Option<Cause>,
+    /// Why we killed it ourselves, and how many answers it had given by then: with more of them it was in another job
+    /// when it died, and that job is innocent.
+    killed_for: Option<(Cause, u64)>,
     /// Jobs answered in this place, over all its workers.
     pub(super) jobs: u64,
     /// Tells this worker from those that sat here before.
@@ -288,13 +295,16 @@ impl Driver {
             return;
         };
         let (jobs, generation) = (seat.jobs, self.counts.started & u64::from(u32::MAX));
-        // Should watching fail for want of memory, the start's time limit ends the worker.
-        let _ = epoll::add(
-            &*self.ends,
-            link.control(),
-            watched(index, generation),
-            epoll::EventFlags::IN,
-        );
+        // Should watching fail for want of memory, the start's time limit ends the worker. Its process is watched as
+        // well as its socket, because a child of it may have the socket, too, and live on.
+        for descriptor in [link.control(), link.process()] {
+            let _ = epoll::add(
+                &*self.ends,
+                descriptor,
+                watched(index, generation),
+                epoll::EventFlags::IN,
+            );
+        }
         *seat = Seat {
             link: Some(link),
             since: Some(Instant::now()),
@@ -339,25 +349,38 @@ impl Driver {
         seat.ready = false;
         let Some(link) = seat.link.take() else { return };
         let killed_for = seat.killed_for.take();
+        let innocent = killed_for
+            .as_ref()
+            .is_some_and(|(_, answered)| link.answered() > *answered);
+        let killed_for = killed_for.map(|(cause, _)| cause);
+        let blame = matches!(killed_for, Some(Cause::Timeout(_))) && !innocent;
         self.unwatch(&link);
+        self.leader_wanted |= self.asleep;
         let pid = link.pid();
         let Lost {
             end,
             running,
             waiting,
-        } = link.lose(broken);
+        } = link.lose(broken, blame);
         self.counts.lost += 1;
         self.keeper_wanted = true;
         if killed_for.is_none() {
             self.losses.push_back(Instant::now());
         }
-        for chunk in waiting.into_iter().rev() {
-            self.requeue(chunk);
+        for mut chunk in waiting.into_iter().rev() {
+            if chunk.losses >= LOSSES && killed_for.is_none() {
+                let behind = chunk.split_off(1);
+                self.fail(&chunk, Cause::WorkerLost(end.clone()), 0, Some(pid));
+                behind.into_iter().for_each(|chunk| self.requeue(chunk));
+            } else {
+                self.requeue(chunk);
+            }
         }
         let Some((mut chunk, stderr)) = running else {
             return;
         };
         let attempt = chunk.attempts + 1;
+        let killed_for = killed_for.filter(|_| !innocent);
         let again = killed_for.is_none() && self.rules.retry && end != End::Killed(SIGSYS);
         if again && attempt < ATTEMPTS && !matches!(end, End::Nonsense(_)) {
             chunk.attempts = attempt;
@@ -423,11 +446,17 @@ impl Driver {
             else {
                 continue;
             };
-            if link
-                .running_for()
-                .is_some_and(|running| running > limit + GRACE)
-            {
-                seat.killed_for = Some(Cause::Timeout(limit));
+            let overdue = match link.running_for() {
+                Some(running) => running > limit + GRACE,
+                None => {
+                    link.chunks() > 0
+                        && seat
+                            .since
+                            .is_some_and(|since| since.elapsed() > limit + SILENCE)
+                }
+            };
+            if overdue {
+                seat.killed_for = Some((Cause::Timeout(limit), link.answered()));
                 link.kill();
             }
         }
@@ -454,7 +483,7 @@ impl Driver {
                 .running()
                 .is_some_and(|(chunk, _)| Arc::ptr_eq(&chunk.owner, task))
             {
-                seat.killed_for = Some(Cause::Cancelled);
+                seat.killed_for = Some((Cause::Cancelled, link.answered()));
                 link.kill();
             }
         }
@@ -469,6 +498,7 @@ impl Driver {
     /// Ends everything at once. Every job has an outcome after this.
     pub(super) fn terminate(&mut self, state: State) {
         self.state = state;
+        self.leader_wanted |= self.asleep;
         let cause = match &self.state {
             State::Broken(reason) => Cause::NoWorker(reason.clone()),
             _ => Cause::Cancelled,
@@ -478,7 +508,7 @@ impl Driver {
         }
         // All are killed before the first is waited for.
         for seat in &mut self.seats {
-            seat.killed_for = Some(cause.clone());
+            seat.killed_for = Some((cause.clone(), u64::MAX));
             seat.link.iter().for_each(Link::kill);
         }
         for index in 0..self.seats.len() {
@@ -553,7 +583,7 @@ impl Driver {
         };
         link.take_bells();
         let flags = event.flags;
-        if flags.intersects(epoll::EventFlags::HUP | epoll::EventFlags::ERR) {
+        if flags.intersects(epoll::EventFlags::HUP | epoll::EventFlags::ERR) || link.has_ended() {
             // What it answered before it went still counts.
             self.collect(index);
             self.lose(index, None);
@@ -571,6 +601,7 @@ impl Driver {
         // A descriptor that is in neither set any more is just as well.
         let _ = epoll::delete(&*self.bells, link.control().as_fd());
         let _ = epoll::delete(&*self.ends, link.control().as_fd());
+        let _ = epoll::delete(&*self.ends, link.process().as_fd());
     }
 }
 
