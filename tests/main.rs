@@ -10,6 +10,8 @@
 )]
 
 mod components;
+mod hostile;
+mod program;
 
 use std::path::PathBuf;
 
