@@ -10,8 +10,10 @@
 )]
 
 mod components;
+mod hostile;
 mod pool;
 mod process;
+mod program;
 mod readme;
 mod tidy;
 mod types;

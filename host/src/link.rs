@@ -10,6 +10,7 @@ use crate::job::{Cause, End};
 use crate::ring::{self, Reader, Writer};
 use crate::role::{self, NoChildren, Role};
 use crate::wire::{self, FaultReport, Header, Hello, Kind};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::io::Errno;
 use rustix::net::{
@@ -91,6 +92,8 @@ pub(crate) struct Chunk<O> {
     pub(crate) count: u32,
     /// How often its first job was started before.
     pub(crate) attempts: u32,
+    /// How many workers were lost while its first job was the next that they would have started.
+    pub(crate) losses: u32,
     pub(crate) frames: Vec<u8>,
 }
 
@@ -222,7 +225,7 @@ impl<O> Link<O> {
         let length = match rustix::net::recv(&self.control, &mut packet, RecvFlags::DONTWAIT) {
             Ok((_, 0)) => 0,
             Ok((_, length)) => length.min(packet.len()),
-            Err(Errno::AGAIN | Errno::INTR) => return Ok(false),
+            Err(Errno::AGAIN | Errno::INTR) if !self.has_ended() => return Ok(false),
             Err(_) => 0,
         };
         if length == 0 {
@@ -260,9 +263,29 @@ impl<O> Link<O> {
         self.pid.as_raw_nonzero().get().unsigned_abs()
     }
 
-    /// Readable when the worker greets or rings, hung up when it is gone.
+    /// Readable when the worker greets or rings, hung up when it is gone and left its end to nobody.
     pub(crate) fn control(&self) -> BorrowedFd<'_> {
         self.control.as_fd()
+    }
+
+    /// Readable when the worker's process has ended.
+    pub(crate) fn process(&self) -> BorrowedFd<'_> {
+        self.process.as_fd()
+    }
+
+    /// Whether the worker's process has ended.
+    pub(crate) fn has_ended(&self) -> bool {
+        let mut process = [PollFd::new(&self.process, PollFlags::IN)];
+        let now = Timespec {
+            tv_sec: 0,
+            tv_nsec: 0,
+        };
+        poll(&mut process, Some(&now)).is_ok_and(|ready| ready > 0)
+    }
+
+    /// How many jobs the worker has answered.
+    pub(crate) fn answered(&self) -> u64 {
+        self.answered
     }
 
     /// How many chunks are not answered yet.
@@ -388,6 +411,9 @@ impl<O> Link<O> {
             if u64::from(header.length) > self.max_answer_bytes {
                 return Err(Broken("an answer that is longer than a guest's memory"));
             }
+            if header.kind == Kind::Fault && header.length > FaultReport::MAX_BYTES {
+                return Err(Broken("a report that is longer than a worker makes them"));
+            }
             if flying.sent < flying.chunk.frames.len() && row.count + 1 == left {
                 return Err(Broken("an answer to a job that it does not know yet"));
             }
@@ -425,26 +451,29 @@ impl<O> Link<O> {
         self.requests.wake();
     }
 
-    /// Takes the bells that rang.
-    pub(crate) fn take_bells(&self) {
+    /// Takes the bells that rang. `false` if there will be no more, because the worker closed its end.
+    pub(crate) fn take_bells(&self) -> bool {
         // More bells than these are no matter: they wake us once more for nothing.
         for _ in 0..4 {
-            if rustix::net::recv(&self.control, &mut [0; 8], RecvFlags::DONTWAIT).is_err() {
-                break;
+            match rustix::net::recv(&self.control, &mut [0; 8], RecvFlags::DONTWAIT) {
+                Ok((_, 0)) => return false,
+                Ok(_) => {}
+                Err(_) => break,
             }
         }
+        true
     }
 
     /// For how long the running job has been running, if one is, as the worker tells it.
     pub(crate) fn running_for(&mut self) -> Option<Duration> {
         let claimed =
             (self.requests.started(self.answered)).filter(|_| !self.in_flight.is_empty())?;
-        // Only the first word on each job counts: a worker could go on to say that it has just started.
-        if self.claim.0 != self.answered {
-            self.claim = (self.answered, claimed);
-        }
         let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
         let now = now.tv_sec as u64 * 1_000_000_000 + now.tv_nsec as u64;
+        // Only the first word on each job counts: a worker could go on to say that it has just started, or will start.
+        if self.claim.0 != self.answered {
+            self.claim = (self.answered, claimed.min(now));
+        }
         Some(Duration::from_nanos(now.saturating_sub(self.claim.1)))
     }
 
@@ -454,12 +483,14 @@ impl<O> Link<O> {
         let _ = rustix::process::pidfd_send_signal(&self.process, Signal::KILL);
     }
 
-    /// Ends the worker and takes back what it did not answer.
-    pub(crate) fn lose(mut self, broken: Option<Broken>) -> Lost<O>
+    /// Ends the worker and takes back what it did not answer. Where the front job is to `blame`, it ran, whatever the
+    /// worker says.
+    pub(crate) fn lose(mut self, broken: Option<Broken>, blame: bool) -> Lost<O>
     where
         O: Clone,
     {
-        let ran = self.requests.started(self.answered).is_some();
+        // Who speaks nonsense is not believed that it has started nothing.
+        let ran = self.requests.started(self.answered).is_some() || broken.is_some() || blame;
         let log = String::from_utf8_lossy(&self.requests.log()).into_owned();
         let reaped = self.reap();
         let end = broken.map_or(reaped, |Broken(what)| End::Nonsense(what.into()));
@@ -472,6 +503,7 @@ impl<O> Link<O> {
                 running = Some((rest, log.clone()));
                 waiting.extend(behind);
             } else {
+                rest.losses += u32::from(place == 0);
                 waiting.push(rest);
             }
         }
@@ -538,8 +570,8 @@ impl<O> Chunk<O> {
     const FUNCTION_BYTES: usize = 16;
 
     /// A chunk for this function, without jobs yet.
-    pub(crate) fn new(owner: O, function: u32, first: u64, mut frames: Vec<u8>) -> Chunk<O> {
-        frames.clear();
+    pub(crate) fn new(owner: O, function: u32, first: u64) -> Chunk<O> {
+        let mut frames = Vec::new();
         let named = wire::put_frame(Kind::Function, 0, &mut frames, |payload| {
             payload.extend_from_slice(&function.to_le_bytes());
             Ok::<_, std::convert::Infallible>(())
@@ -550,6 +582,7 @@ impl<O> Chunk<O> {
             first,
             count: 0,
             attempts: 0,
+            losses: 0,
             frames,
         }
     }
@@ -574,6 +607,7 @@ impl<O> Chunk<O> {
             self.first += u64::from(answered);
             self.count -= answered;
             self.attempts = 0;
+            self.losses = 0;
         }
         self
     }
@@ -597,6 +631,7 @@ impl<O> Chunk<O> {
             first,
             count,
             attempts: 0,
+            losses: 0,
             frames,
         })
     }

@@ -224,9 +224,12 @@ pub(crate) struct Writer {
 impl Writer {
     /// How many bytes can be written now.
     pub(crate) fn space(&mut self) -> Result<usize, OutOfBounds> {
-        self.taken = self.peer.word(Word::Taken).load(Ordering::Acquire);
-        match self.written.checked_sub(self.taken) {
-            Some(used) if used <= CAPACITY as u64 => Ok(CAPACITY - used as usize),
+        let taken = self.peer.word(Word::Taken).load(Ordering::Acquire);
+        match self.written.checked_sub(taken) {
+            Some(used) if used <= CAPACITY as u64 => {
+                self.taken = taken;
+                Ok(CAPACITY - used as usize)
+            }
             _ => Err(OutOfBounds),
         }
     }
@@ -267,9 +270,12 @@ pub(crate) struct Reader {
 impl Reader {
     /// How many bytes can be taken now.
     pub(crate) fn available(&mut self) -> Result<usize, OutOfBounds> {
-        self.published = self.peer.word(Word::Published).load(Ordering::Acquire);
-        match self.published.checked_sub(self.taken) {
-            Some(available) if available <= CAPACITY as u64 => Ok(available as usize),
+        let published = self.peer.word(Word::Published).load(Ordering::Acquire);
+        match published.checked_sub(self.taken) {
+            Some(available) if available <= CAPACITY as u64 => {
+                self.published = published;
+                Ok(available as usize)
+            }
             _ => Err(OutOfBounds),
         }
     }

@@ -62,6 +62,12 @@ pub(crate) struct FaultReport {
     pub stderr: String,
 }
 
+impl FaultReport {
+    /// The longest report, in bytes: many times what 32 frames of a backtrace and the lines before it take. Each byte
+    /// of a list of texts can cost the parent the 24 bytes of an empty one, so a report may be no longer than this.
+    pub(crate) const MAX_BYTES: u32 = 1 << 20;
+}
+
 /// What a frame is. A frame is a [`Header`] and a payload, filled up with zeros to a multiple of eight bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]

@@ -4,13 +4,14 @@
 //! engine holds that.
 
 use crate::engine::Guest;
+use crate::job::Cause;
 use crate::ring::{self, Bell, Log, Reader, Writer};
 use crate::wire::{self, FaultReport, Header, Hello, Kind, Start};
 use anyhow::{Context, bail, ensure};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::io::Errno;
 use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendFlags};
-use std::io::IoSliceMut;
+use std::io::{IoSliceMut, Write};
 use std::mem::MaybeUninit;
 use std::os::unix::fs::FileExt;
 
@@ -23,8 +24,11 @@ pub(crate) fn serve() -> i32 {
     let mut server = match start(control) {
         Ok(server) => server,
         Err(error) => {
-            // Where nobody listens, nobody needs to know.
-            let _ = say(control, &Hello::Failed(format!("{error:#}")));
+            let reason = format!("{error:#}");
+            if say(control, &Hello::Failed(reason.clone())).is_err() {
+                // Nobody listens at the other end: somebody started this by hand.
+                let _ = std::io::stderr().write_all(format!("error: {reason}\n").as_bytes());
+            }
             return 1;
         }
     };
@@ -310,8 +314,16 @@ impl Server<'_> {
 
 fn put_report(job: u32, report: &FaultReport, answer: &mut Vec<u8>) {
     let put = wire::put_frame(Kind::Fault, job, answer, |payload| {
-        let report = postcard::to_stdvec(report)?;
-        payload.extend_from_slice(&report);
+        let mut bytes = postcard::to_stdvec(report)?;
+        if bytes.len() > FaultReport::MAX_BYTES as usize {
+            // A guest can choose the names of its functions, and so the length of a backtrace.
+            bytes = postcard::to_stdvec(&FaultReport {
+                cause: Cause::Result("the report of its fault is too long".into()),
+                backtrace: Vec::new(),
+                stderr: String::new(),
+            })?;
+        }
+        payload.extend_from_slice(&bytes);
         Ok::<_, postcard::Error>(())
     });
     put.expect("a report in memory can always be written to memory");

@@ -23,6 +23,9 @@ pub(super) const START_TIME: Duration = Duration::from_secs(10);
 const TAKE_TIME: Duration = Duration::from_secs(2);
 /// A job is started in at most so many workers.
 const ATTEMPTS: u32 = 2;
+/// So many workers may be lost before they have started the job that is their next. Somebody may kill workers at random,
+/// but who loses as many as these would go on so without end.
+const LOSSES: u32 = 5;
 
 pub(super) type Jobs = Chunk<Arc<Task>>;
 type WorkerLink = Link<Arc<Task>>;
@@ -34,8 +37,9 @@ pub(super) struct Seat {
     pub(super) ready: bool,
     /// When the process was started, or, with jobs in flight, when the front job's turn came.
     since: Option<Instant>,
-    /// Why we killed it ourselves.
-    killed_for: Option<Cause>,
+    /// Why we killed it ourselves, and how many answers it had given by then: with more of them it was in another job
+    /// when it died, and that job is innocent.
+    killed_for: Option<(Cause, u64)>,
     /// Jobs answered in this place, over all its workers.
     pub(super) jobs: u64,
     /// Tells this worker from those that sat here before.
@@ -311,13 +315,16 @@ impl Driver {
             return;
         };
         let (jobs, generation) = (seat.jobs, self.counts.started & u64::from(u32::MAX));
-        // Should watching fail for want of memory, the start's time limit ends the worker.
-        let _ = epoll::add(
-            &*self.ends,
-            link.control(),
-            watched(index, generation),
-            epoll::EventFlags::IN,
-        );
+        // Should watching fail for want of memory, the start's time limit ends the worker. Its process is watched as
+        // well as its socket, because a child of it may have the socket, too, and live on.
+        for descriptor in [link.control(), link.process()] {
+            let _ = epoll::add(
+                &*self.ends,
+                descriptor,
+                watched(index, generation),
+                epoll::EventFlags::IN,
+            );
+        }
         *seat = Seat {
             link: Some(link),
             since: Some(Instant::now()),
@@ -362,30 +369,38 @@ impl Driver {
         seat.ready = false;
         let Some(link) = seat.link.take() else { return };
         let killed_for = seat.killed_for.take();
+        let innocent = killed_for
+            .as_ref()
+            .is_some_and(|(_, answered)| link.answered() > *answered);
+        let killed_for = killed_for.map(|(cause, _)| cause);
+        let blame = matches!(killed_for, Some(Cause::Timeout(_))) && !innocent;
         self.unwatch(&link);
+        self.news = true;
         let pid = link.pid();
         let Lost {
             end,
             running,
             waiting,
-        } = link.lose(broken);
+        } = link.lose(broken, blame);
         self.counts.lost += 1;
         self.keeper_wanted = true;
         if killed_for.is_none() {
             self.losses.push_back(Instant::now());
         }
-        for chunk in waiting.into_iter().rev() {
-            self.requeue(chunk);
+        for mut chunk in waiting.into_iter().rev() {
+            if chunk.losses >= LOSSES && killed_for.is_none() {
+                let behind = chunk.split_off(1);
+                self.fail(&chunk, Cause::WorkerLost(end.clone()), 0, Some(pid));
+                behind.into_iter().for_each(|chunk| self.requeue(chunk));
+            } else {
+                self.requeue(chunk);
+            }
         }
         let Some((mut chunk, stderr)) = running else {
             return;
         };
-        // The job to be cancelled may have ended before the signal came. The next one is not to blame.
-        let mistaken = killed_for == Some(Cause::Cancelled)
-            && self.takes_jobs()
-            && !chunk.owner.is_cancelled();
-        let killed_for = killed_for.filter(|_| !mistaken);
-        let attempt = if mistaken && self.rules.retry {
+        let killed_for = killed_for.filter(|_| !innocent);
+        let attempt = if innocent && self.rules.retry {
             chunk.attempts
         } else {
             chunk.attempts + 1
@@ -420,10 +435,6 @@ impl Driver {
         );
         self.news = true;
         self.counts.done += 1;
-    }
-
-    fn takes_jobs(&self) -> bool {
-        matches!(self.state, State::Open | State::Closed)
     }
 
     fn requeue(&mut self, chunk: Jobs) {
@@ -472,7 +483,7 @@ impl Driver {
             };
             match link.running_for() {
                 Some(running) if running > limit + GRACE => {
-                    seat.killed_for = Some(Cause::Timeout(limit));
+                    seat.killed_for = Some((Cause::Timeout(limit), link.answered()));
                     link.kill();
                 }
                 // It has jobs, and does not begin: as good as dead.
@@ -513,7 +524,7 @@ impl Driver {
                 .running()
                 .is_some_and(|(chunk, _)| Arc::ptr_eq(&chunk.owner, task))
             {
-                seat.killed_for = Some(Cause::Cancelled);
+                seat.killed_for = Some((Cause::Cancelled, link.answered()));
                 link.kill();
             }
         }
@@ -528,6 +539,7 @@ impl Driver {
     /// Ends everything at once. Every job has an outcome after this.
     pub(super) fn terminate(&mut self, state: State) {
         self.state = state;
+        self.news = true;
         let cause = match &self.state {
             State::Broken(reason) => Cause::NoWorker(reason.clone()),
             _ => Cause::Cancelled,
@@ -537,12 +549,17 @@ impl Driver {
         }
         // All are killed before the first is waited for.
         for seat in &mut self.seats {
-            seat.killed_for = Some(cause.clone());
+            seat.killed_for = Some((cause.clone(), u64::MAX));
             seat.link.iter().for_each(Link::kill);
         }
         for index in 0..self.seats.len() {
             self.lose(index, None);
         }
+    }
+
+    /// Forgets the queued jobs of a task that nobody wants any more. Those that are with a worker still run.
+    pub(super) fn abandon(&mut self, task: &Arc<Task>) {
+        self.queue.retain(|chunk| !Arc::ptr_eq(&chunk.owner, task));
     }
 
     /// Whether there are jobs that nobody may be waiting for, or that somebody has to watch the clock of.
@@ -611,9 +628,12 @@ impl Driver {
         let Some(link) = seat.link.as_ref().filter(|_| seat.ready) else {
             return;
         };
-        link.take_bells();
+        let listens = link.take_bells();
         let flags = event.flags;
-        if flags.intersects(epoll::EventFlags::HUP | epoll::EventFlags::ERR) {
+        if flags.intersects(epoll::EventFlags::HUP | epoll::EventFlags::ERR)
+            || !listens
+            || link.has_ended()
+        {
             // What it answered before it went still counts.
             self.collect(index);
             self.lose(index, None);
@@ -631,6 +651,7 @@ impl Driver {
         // A descriptor that is in neither set any more is just as well.
         let _ = epoll::delete(&*self.bells, link.control().as_fd());
         let _ = epoll::delete(&*self.ends, link.control().as_fd());
+        let _ = epoll::delete(&*self.ends, link.process().as_fd());
     }
 }
 

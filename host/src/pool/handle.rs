@@ -99,7 +99,7 @@ impl Call<'_> {
         task: &Arc<Task>,
         items: impl IntoIterator<Item = P>,
     ) -> Result<Vec<Chunk<Arc<Task>>>, Error> {
-        let mut whole = Chunk::new(task.clone(), task.function, 0, Vec::new());
+        let mut whole = Chunk::new(task.clone(), task.function, 0);
         for item in items {
             self.push(&item, &mut whole)?;
         }

@@ -42,7 +42,7 @@ impl Keeper {
         }
     }
 
-    /// Keeps the pool until it is terminated, or closed with nothing left to do.
+    /// Keeps the pool until it is terminated.
     pub(super) fn run(mut self) {
         let shared = self.shared.clone();
         loop {

@@ -157,8 +157,11 @@ impl Shared {
             unattended |= chunk.owner.unattended;
             driver.submit(chunk);
         }
+        let done = driver.counts.done;
         driver.pump();
-        if driver.asleep && !driver.resleep() {
+        // What came home now may be the leader's, whose worker rings for later answers only after `resleep`.
+        let came = driver.counts.done != done;
+        if driver.asleep && (came || !driver.resleep()) {
             self.nudge();
         }
         driver.keeper_wanted |= unattended && driver.leader == Leader::Nobody;
@@ -293,6 +296,10 @@ impl Shared {
     /// Leaves the lead to a follower, or to the keeper if there is anything left to watch.
     fn resign(&self, driver: &mut Driver) {
         driver.leader = Leader::Nobody;
+        // The keeper may have slept as the leader before this thread took over: nobody does now.
+        if driver.asleep {
+            driver.wake();
+        }
         match driver.followers.pop() {
             Some(follower) => driver.notes.push(Waiter::Thread(follower)),
             None => driver.keeper_wanted |= driver.is_unattended(),
@@ -429,7 +436,7 @@ impl Drop for Driving<'_> {
     }
 }
 
-/// Whether the descriptor is readable now.
+/// Takes what rang.
 pub(super) fn drain(event: &OwnedFd) {
     let _ = rustix::io::read(event.as_fd(), &mut [0; 8]);
 }

@@ -180,7 +180,11 @@ impl<'p, I: Iterator<Item: Serialize>> Stream<'p, I> {
         let mut results = Vec::with_capacity(expected.min(1 << 20));
         let mut first_fault = None;
         while let Some(report) = self.next() {
-            match report?.outcome {
+            let report = match report {
+                Ok(report) => report,
+                Err(error) => return Err(first_fault.map_or(error, Error::Job)),
+            };
+            match report.outcome {
                 Ok(result) => results.push(result),
                 Err(fault) => first_fault = first_fault.or(Some(fault)),
             }
@@ -243,7 +247,7 @@ impl<'p, I: Iterator<Item: Serialize>> Stream<'p, I> {
         let Some(items) = &mut self.items else {
             return false;
         };
-        let mut chunk = Chunk::new(self.task.clone(), self.task.function, self.sent, Vec::new());
+        let mut chunk = Chunk::new(self.task.clone(), self.task.function, self.sent);
         let started = Instant::now();
         let mut look_at = 1;
         while u64::from(chunk.count) < limit && chunk.frames.len() < CHUNK_BYTES {
@@ -282,7 +286,8 @@ impl<'p, I: Iterator<Item: Serialize>> Stream<'p, I> {
             limit = limit.min(share.max(1).max(if left == 0 { limit } else { 1 }));
         }
         if self.order != Order::Everything {
-            limit = limit.min(self.call.shared.look_ahead() - (self.sent - self.yielded));
+            limit =
+                limit.min((self.call.shared.look_ahead()).saturating_sub(self.sent - self.yielded));
         }
         limit.max(1)
     }

@@ -219,7 +219,7 @@ impl Task {
     /// How many chunks a worker may hold.
     pub(super) fn depth(&self) -> usize {
         match self.cost_ns.load(Ordering::Relaxed) {
-            0 if self.chunk.is_none() => 1,
+            0 => 1,
             cost if cost > LONG_JOB.as_nanos() as u64 => 1,
             _ => DEPTH,
         }

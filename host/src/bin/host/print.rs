@@ -131,6 +131,7 @@ fn name(cause: &Cause) -> &'static str {
         Cause::Memory(_) => "memory",
         Cause::WorkerLost(_) => "worker-lost",
         Cause::Poisoned(_) => "poisoned",
+        Cause::NoWorker(_) => "no-worker",
         Cause::Cancelled => "cancelled",
         Cause::Result(_) => "result",
         Cause::Start(_) => "start",
