@@ -34,7 +34,7 @@ use wasmtime::component::{Component, ComponentExportIndex};
 /// A loaded component, ready to be called.
 ///
 /// It belongs to the thread that loaded it.
-pub struct Guest {
+pub(crate) struct Guest {
     functions: Vec<Export>,
     template: Template,
     isolation: Isolation,
@@ -59,7 +59,11 @@ impl Guest {
     ///
     /// The machine code is not for this engine, an export of the description is missing, or the component imports
     /// something that nobody provides.
-    pub fn load(start: &Start, code: BorrowedFd<'_>, stderr: StderrSink) -> anyhow::Result<Guest> {
+    pub(crate) fn load(
+        start: &Start,
+        code: BorrowedFd<'_>,
+        stderr: StderrSink,
+    ) -> anyhow::Result<Guest> {
         let engine = Engine::new(&config::serving(&start.limits)?)
             .map_err(ours)
             .context("the engine cannot start")?;
@@ -88,7 +92,7 @@ impl Guest {
     /// # Errors
     ///
     /// The guest failed, and `result` is as long as before. Its instance is gone: the next call makes a new one.
-    pub fn call(
+    pub(crate) fn call(
         &mut self,
         function: u32,
         arguments: &[u8],
@@ -110,7 +114,7 @@ impl Guest {
     }
 
     /// Stops the clock that times jobs, which costs a little as long as it runs. Whoever calls says: no job for a while.
-    pub fn rest(&mut self) {
+    pub(crate) fn rest(&mut self) {
         if let Some(clock) = &mut self.clock {
             clock.rest();
         }

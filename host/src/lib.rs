@@ -55,10 +55,13 @@ pub use value::Value;
 /// [`NoChildren::Uninitialised`]; one whose workers are another program ([`Builder::worker_program`]) need not call it.
 pub fn init() {
     use role::Role;
-    let code = match Role::of_this_process() {
-        None => return role::set_initialised(),
-        Some(Role::Compiler) => component::compiler::serve(),
-        Some(Role::Worker) => worker::serve(),
+    let Some(role) = Role::of_this_process() else {
+        return role::set_initialised();
+    };
+    role::leave_session();
+    let code = match role {
+        Role::Compiler => component::compiler::serve(),
+        Role::Worker => worker::serve(),
     };
     #[expect(
         clippy::exit,
@@ -66,3 +69,8 @@ pub fn init() {
     )]
     std::process::exit(code)
 }
+
+/// The code of the guide for embedders, compiled with the tests.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/embedding.md")]
+struct Embedding;

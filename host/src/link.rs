@@ -290,11 +290,11 @@ impl<O> Link<O> {
             sent: 0,
             answered: 0,
         });
-        self.flush()
+        self.flush().map(drop)
     }
 
-    /// Sends what the ring had no space for before.
-    pub(crate) fn flush(&mut self) -> Result<(), Broken> {
+    /// Sends what the ring had no space for before. Says whether there was any of it, and space.
+    pub(crate) fn flush(&mut self) -> Result<bool, Broken> {
         let mut sent = false;
         // What is unsent stands at the end, so look for its start from there.
         let unsent = |flying: &Flying<O>| flying.sent < flying.chunk.frames.len();
@@ -318,7 +318,7 @@ impl<O> Link<O> {
             self.requests.publish();
             self.ring();
         }
-        Ok(())
+        Ok(sent)
     }
 
     /// Takes the answers that are there and passes them on, a row of jobs of one chunk at a time. Does not wait.

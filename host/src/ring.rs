@@ -450,3 +450,6 @@ impl Log {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -47,7 +47,8 @@ impl Role {
 }
 
 /// A child in this role, ready to be given its descriptors and started: `program`, or this same executable. It gets no
-/// variable of our environment, the directory `/`, and a process group of its own, so that Ctrl-C doesn't reach it.
+/// variable of our environment, and the directory `/`; it takes a session of its own as soon
+/// as it runs.
 ///
 /// Nothing here may need `pre_exec`: without it the standard library starts the child by `posix_spawn`, which doesn't
 /// copy the page tables of a large parent.
@@ -69,10 +70,7 @@ pub(crate) fn command(program: Option<&Path>, role: Role) -> Result<Command, NoC
         reason = "this is the one place where processes are started"
     )]
     let mut command = Command::new(program.as_deref().unwrap_or(Path::new("/proc/self/exe")));
-    command
-        .arg0(role.process_name())
-        .current_dir("/")
-        .process_group(0);
+    command.arg0(role.process_name()).current_dir("/");
     command
         .env_clear()
         .env(VARIABLE, role.name())
@@ -96,6 +94,12 @@ pub enum NoChildren {
          first line of `main` of the program that is named as the worker"
     )]
     InChild,
+}
+
+/// Takes a child out of its parent's session: Ctrl-C at the terminal is for the parent, who knows what to do with it.
+pub(crate) fn leave_session() {
+    // It fails for a process that leads a session already, and so has left its parent's.
+    let _ = rustix::process::setsid();
 }
 
 static INITIALISED: AtomicBool = AtomicBool::new(false);

@@ -143,3 +143,6 @@ pub(crate) fn put_frame<E>(
     frames[head..head + Header::BYTES].copy_from_slice(&header.encode());
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

@@ -63,13 +63,12 @@ struct Server<'a> {
 }
 
 fn start(control: BorrowedFd<'_>) -> anyhow::Result<Server<'_>> {
+    // The embedding program, or whoever started it, may have descriptors that are inherited. None is meant for us.
+    sys::close_inherited().context("cannot close inherited descriptors")?;
     // Should the parent be killed, the kernel ends this process too. Had it died before this line, the socket's other
     // end would be closed, which the next lines notice.
     rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL))?;
     let [requests, answers, code, start] = receive(control)?;
-    // A session of our own: Ctrl-C at the terminal is for the parent, who knows what to do. It fails for the leader of
-    // a process group, which is as far away from the terminal's signals.
-    let _ = rustix::process::setsid();
     let bytes = whole(start).context("cannot read what to start")?;
     let start: Start = postcard::from_bytes(&bytes).context("cannot understand what to start")?;
     ensure!(
@@ -320,4 +319,18 @@ fn put_report(job: u32, report: &FaultReport, answer: &mut Vec<u8>) {
 fn monotonic_nanoseconds() -> u64 {
     let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
     now.tv_sec as u64 * 1_000_000_000 + now.tv_nsec as u64
+}
+
+#[expect(unsafe_code, reason = "closing descriptors that nobody owns")]
+mod sys {
+    /// Closes all descriptors but standard input, output and error.
+    pub(super) fn close_inherited() -> std::io::Result<()> {
+        // SAFETY: this is the first thing that a worker does, so that no descriptor above 2 has an owner yet.
+        let closed = unsafe { libc::close_range(3, libc::c_uint::MAX, 0) };
+        if closed == 0 {
+            Ok(())
+        } else {
+            Err(std::io::Error::last_os_error())
+        }
+    }
 }

@@ -4,7 +4,7 @@
 //! Whoever holds the lock may drive: the thread that waits for its own jobs, or the keeper. No code of the embedding
 //! program runs in here; who has to be told of something is noted, and told when the lock is free again.
 
-use super::task::{Run, Task, Waiter};
+use super::task::{LONG_JOB, Run, Task, Waiter};
 use crate::job::{Cause, End, Fault};
 use crate::link::{Answers, Broken, Chunk, Link, Lost, StartError};
 use rustix::event::epoll;
@@ -18,6 +18,9 @@ use std::time::{Duration, Instant};
 const GRACE: Duration = Duration::from_millis(15);
 /// How long a worker may take to be ready, unless the initializer has a time limit of its own.
 pub(super) const START_TIME: Duration = Duration::from_secs(10);
+/// How long a worker may take to begin a job that it has, or to take the next piece of its arguments, where jobs have
+/// a time limit: much longer than even a crowded machine lets a process wait for its turn.
+const TAKE_TIME: Duration = Duration::from_secs(2);
 /// A job is started in at most so many workers.
 const ATTEMPTS: u32 = 2;
 
@@ -37,6 +40,15 @@ pub(super) struct Seat {
     pub(super) jobs: u64,
     /// Tells this worker from those that sat here before.
     generation: u64,
+}
+
+impl Seat {
+    /// Whether a chunk of the task `next` may wait here behind one of `front`: never behind a job of somebody else that
+    /// takes long, and may go on for ever, while another worker could become free.
+    fn ends_soon(&self, front: &Arc<Task>, next: &Arc<Task>) -> bool {
+        Arc::ptr_eq(front, next)
+            || (front.depth() > 1 && self.since.is_some_and(|since| since.elapsed() < LONG_JOB))
+    }
 }
 
 /// Whether the pool takes tasks, and what becomes of those it has.
@@ -84,9 +96,11 @@ pub(super) struct Driver {
     pub(super) leader: Leader,
     /// Whether the leader sleeps, so that whoever changes something has to nudge it.
     pub(super) asleep: bool,
+    /// Whether, since it fell asleep, jobs came home or went out of which no worker will tell it.
+    pub(super) news: bool,
     /// Threads that wait while another one leads, any of which can take over.
     pub(super) followers: Vec<std::thread::Thread>,
-    /// Tasks that are not dropped yet.
+    /// Streams that are not dropped yet, and tasks with a handle that are not done, or whose callback has not run.
     pub(super) tasks: u64,
     pub(super) counts: Counts,
     pub(super) notes: Vec<Waiter>,
@@ -118,6 +132,7 @@ impl Driver {
             state: State::Open,
             leader: Leader::Nobody,
             asleep: false,
+            news: false,
             followers: Vec::new(),
             tasks: 0,
             counts: Counts::default(),
@@ -164,19 +179,25 @@ impl Driver {
         let pid = link.pid();
         let mut jobs = 0;
         let mut owner = None;
-        let notes = &mut self.notes;
+        let (notes, tasks) = (&mut self.notes, &mut self.tasks);
         let collected = link.collect(|task, answers: Answers| {
             jobs += u64::from(answers.count);
             if owner.is_none() {
                 owner = Some(task.clone());
             }
-            notes.extend(task.deliver(Run::Answers {
-                answers,
-                worker: index,
-                pid,
-            }));
+            deliver(
+                task,
+                Run::Answers {
+                    answers,
+                    worker: index,
+                    pid,
+                },
+                tasks,
+                notes,
+            );
         });
         if let Some(task) = owner {
+            self.news = true;
             let now = Instant::now();
             if let Some(since) = seat.since.replace(now) {
                 task.learn(jobs, now - since);
@@ -185,7 +206,8 @@ impl Driver {
             self.counts.done += jobs;
         }
         match collected.and_then(|_| link.flush()) {
-            Ok(()) => {}
+            Ok(true) => seat.since = Some(Instant::now()),
+            Ok(false) => {}
             Err(broken) => return self.lose(index, Some(broken)),
         }
         if self.is_spent(index) {
@@ -210,7 +232,10 @@ impl Driver {
                     .as_ref()
                     .filter(|_| seat.ready && index < self.target && seat.killed_for.is_none())?;
                 let left = self.rules.max_jobs.is_none_or(|max| link.asked() < max);
-                (link.chunks() < depth && left).then_some((link.chunks(), index))
+                let quick = link
+                    .running()
+                    .is_none_or(|(front, _)| seat.ends_soon(&front.owner, &chunk.owner));
+                (link.chunks() < depth && left && quick).then_some((link.chunks(), index))
             };
             let Some((_, index)) = self.seats.iter().enumerate().filter_map(free).min() else {
                 return;
@@ -233,6 +258,7 @@ impl Driver {
                 self.queue.push_front(rest);
             }
         }
+        self.news = true;
         if link.chunks() == 0 {
             seat.since = Some(Instant::now());
         }
@@ -354,7 +380,16 @@ impl Driver {
         let Some((mut chunk, stderr)) = running else {
             return;
         };
-        let attempt = chunk.attempts + 1;
+        // The job to be cancelled may have ended before the signal came. The next one is not to blame.
+        let mistaken = killed_for == Some(Cause::Cancelled)
+            && self.takes_jobs()
+            && !chunk.owner.is_cancelled();
+        let killed_for = killed_for.filter(|_| !mistaken);
+        let attempt = if mistaken && self.rules.retry {
+            chunk.attempts
+        } else {
+            chunk.attempts + 1
+        };
         let again = killed_for.is_none() && self.rules.retry && end != End::Killed(SIGSYS);
         if again && attempt < ATTEMPTS && !matches!(end, End::Nonsense(_)) {
             chunk.attempts = attempt;
@@ -374,11 +409,21 @@ impl Driver {
             backtrace: Vec::new(),
             stderr,
         };
-        self.notes.extend(chunk.owner.deliver(Run::Fault {
-            fault,
-            worker: index,
-        }));
+        deliver(
+            &chunk.owner,
+            Run::Fault {
+                fault,
+                worker: index,
+            },
+            &mut self.tasks,
+            &mut self.notes,
+        );
+        self.news = true;
         self.counts.done += 1;
+    }
+
+    fn takes_jobs(&self) -> bool {
+        matches!(self.state, State::Open | State::Closed)
     }
 
     fn requeue(&mut self, chunk: Jobs) {
@@ -400,8 +445,13 @@ impl Driver {
                 backtrace: Vec::new(),
                 stderr: String::new(),
             };
-            self.notes
-                .extend(chunk.owner.deliver(Run::Fault { fault, worker: 0 }));
+            deliver(
+                &chunk.owner,
+                Run::Fault { fault, worker: 0 },
+                &mut self.tasks,
+                &mut self.notes,
+            );
+            self.news = true;
             self.counts.done += 1;
         }
     }
@@ -420,12 +470,20 @@ impl Driver {
             else {
                 continue;
             };
-            if link
-                .running_for()
-                .is_some_and(|running| running > limit + GRACE)
-            {
-                seat.killed_for = Some(Cause::Timeout(limit));
-                link.kill();
+            match link.running_for() {
+                Some(running) if running > limit + GRACE => {
+                    seat.killed_for = Some(Cause::Timeout(limit));
+                    link.kill();
+                }
+                // It has jobs, and does not begin: as good as dead.
+                None if link.chunks() > 0
+                    && seat
+                        .since
+                        .is_some_and(|since| since.elapsed() > limit + TAKE_TIME) =>
+                {
+                    link.kill()
+                }
+                _ => {}
             }
         }
     }
@@ -443,6 +501,10 @@ impl Driver {
     /// Ends the running job of a cancelled task, the only way there is: with its worker.
     pub(super) fn cancel(&mut self, task: &Arc<Task>) {
         task.cancel();
+        // What was answered by now tells what runs.
+        for index in 0..self.seats.len() {
+            self.collect(index);
+        }
         for seat in &mut self.seats {
             let Some(link) = seat.link.as_ref().filter(|_| seat.ready) else {
                 continue;
@@ -520,6 +582,7 @@ impl Driver {
         let links = self.seats.iter_mut().filter_map(|seat| seat.link.as_mut());
         links.filter(|link| link.chunks() > 0).for_each(Link::sleep);
         self.asleep = true;
+        self.news = false;
     }
 
     /// Lets a sleeping leader sleep on, now that jobs were added; `false` if it has to be woken instead.
@@ -569,6 +632,19 @@ impl Driver {
         let _ = epoll::delete(&*self.bells, link.control().as_fd());
         let _ = epoll::delete(&*self.ends, link.control().as_fd());
     }
+}
+
+/// Puts outcomes into a task's inbox, notes who is to be told of it, and strikes the task out if that was its last.
+fn deliver(task: &Task, run: Run, tasks: &mut u64, notes: &mut Vec<Waiter>) {
+    let told = task.deliver(run);
+    // A callback strikes it out when it has run, a stream when it is dropped.
+    let later = told
+        .iter()
+        .any(|waiter| matches!(waiter, Waiter::Callback(_)));
+    if task.unattended && !later && task.is_done() {
+        *tasks -= 1;
+    }
+    notes.extend(told);
 }
 
 /// What epoll is to say of this worker.

@@ -25,10 +25,9 @@ pub struct Handle<T> {
     /// Which function it was, to decode the results.
     function: usize,
     read: fn(Call<'_>, VecDeque<Run>) -> Result<T, Error>,
-    _ended: Arc<Ended>,
 }
 
-/// Ends the task in the pool's books when its handle, and a callback if it has one, are gone.
+/// Strikes a task with a callback out of the pool's books when the callback has run.
 struct Ended {
     shared: Arc<Shared>,
 }
@@ -80,9 +79,9 @@ impl Call<'_> {
         if !self.shared.begin() {
             return Err(Error::Closed);
         }
-        let ended = Arc::new(Ended {
-            shared: self.shared.clone(),
-        });
+        if chunks.is_empty() {
+            self.shared.end();
+        }
         task.expect(chunks.iter().map(|chunk| u64::from(chunk.count)).sum());
         self.shared.submit(chunks);
         Ok(Handle {
@@ -90,7 +89,6 @@ impl Call<'_> {
             task,
             function: self.function,
             read,
-            _ended: ended,
         })
     }
 
@@ -198,8 +196,16 @@ impl<T> Handle<T> {
         T: 'static,
     {
         let (shared, task) = (self.shared.clone(), self.task.clone());
-        let call: super::task::Callback = Box::new(move || callback(self.take()));
-        if let Some(Waiter::Callback(call)) = task.await_by(Some(Waiter::Callback(call))) {
+        let ended = Ended {
+            shared: shared.clone(),
+        };
+        let call: super::task::Callback = Box::new(move || {
+            let _ended = ended;
+            callback(self.take());
+        });
+        if let Some(Waiter::Callback(call)) = task.await_by(Waiter::Callback(call)) {
+            // It was struck out when it was done.
+            shared.driver().tasks += 1;
             shared.call_back(call);
         }
     }
@@ -220,10 +226,7 @@ impl<T> Future for Handle<T> {
 
     /// Ready when every job has its outcome. Any executor will do; the pool's own thread drives the jobs.
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        match self
-            .task
-            .await_by(Some(Waiter::Waker(context.waker().clone())))
-        {
+        match self.task.await_by(Waiter::Waker(context.waker().clone())) {
             None => Poll::Pending,
             Some(_) => Poll::Ready(self.take()),
         }

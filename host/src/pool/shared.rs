@@ -45,7 +45,7 @@ pub(crate) struct Shared {
     pub(super) launch: Launch,
     pub(super) chunk: Option<u32>,
     driver: Mutex<Driver>,
-    /// Told when the last task ends.
+    /// Told when the last task of a closed pool ends.
     pub(super) idle: Condvar,
     /// How many workers the pool should have.
     pub(super) target: AtomicUsize,
@@ -207,7 +207,8 @@ impl Shared {
             }
             driver = self.sleep(driver, deadline);
         };
-        if leading {
+        // A follower that was given the lead, and found its own jobs done, passes it on.
+        if leading || driver.leader == Leader::Nobody {
             self.resign(&mut driver);
         }
         done
@@ -266,12 +267,10 @@ impl Shared {
         deadline: Option<Instant>,
     ) -> Driving<'a> {
         let this = std::thread::current();
-        let waiting = tasks
+        // Those that are done already were not enough for the caller, who looked under this same lock.
+        tasks
             .iter()
-            .all(|task| task.await_by(Some(Waiter::Thread(this.clone()))).is_none());
-        if !waiting {
-            return driver;
-        }
+            .for_each(|task| drop(task.await_by(Waiter::Thread(this.clone()))));
         driver.followers.push(this.clone());
         if driver.asleep {
             self.nudge();
@@ -284,7 +283,7 @@ impl Shared {
             None => std::thread::park(),
         }
         driver = self.driver();
-        tasks.iter().for_each(|task| drop(task.await_by(None)));
+        tasks.iter().for_each(|task| task.forget(this.id()));
         driver
             .followers
             .retain(|follower| follower.id() != this.id());
@@ -363,11 +362,7 @@ impl Shared {
 
     /// Notes that a task that began has ended.
     pub(super) fn end(&self) {
-        let mut driver = self.driver();
-        driver.tasks -= 1;
-        if driver.tasks == 0 {
-            self.idle.notify_all();
-        }
+        self.driver().tasks -= 1;
     }
 }
 
@@ -416,12 +411,20 @@ impl Drop for Driving<'_> {
         };
         let notes = std::mem::take(&mut driver.notes);
         let keeper_wanted = std::mem::take(&mut driver.keeper_wanted);
+        let nudge = driver.asleep && std::mem::take(&mut driver.news);
+        let idle = driver.tasks == 0 && driver.state != State::Open;
         drop(driver);
+        if nudge {
+            self.shared.nudge();
+        }
         if keeper_wanted {
             self.shared.call_keeper();
         }
         for waiter in notes {
             waiter.tell(|callback| self.shared.call_back(callback));
+        }
+        if idle {
+            self.shared.idle.notify_all();
         }
     }
 }

@@ -9,7 +9,7 @@ use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
-use std::thread::Thread;
+use std::thread::{Thread, ThreadId};
 use std::time::Duration;
 
 /// How long the jobs of a chunk take together, at best: long enough that waking a sleeping peer (44 µs, measured
@@ -18,7 +18,7 @@ const CHUNK_TIME: Duration = Duration::from_micros(200);
 /// How many jobs a chunk has at most. Three chunks of the smallest jobs still fit the ring.
 const CHUNK_JOBS: u64 = 2048;
 /// A job that takes this long is worth a worker's whole attention: nothing is queued behind it while others are free.
-const LONG_JOB: Duration = Duration::from_millis(1);
+pub(super) const LONG_JOB: Duration = Duration::from_millis(1);
 /// How many chunks of short jobs are with a worker at a time: one runs, one waits, one hides the time to bring another.
 pub(super) const DEPTH: usize = 3;
 
@@ -44,9 +44,9 @@ struct Inbox {
     /// Jobs without an outcome yet; a task that is fed as it goes counts up and down.
     missing: u64,
     faults: u64,
-    /// Whether `waiter` is to be told of each run, rather than of the last.
+    /// Whether waiters are to be told of each run, rather than of the last.
     each: bool,
-    waiter: Option<Waiter>,
+    waiters: Vec<Waiter>,
 }
 
 /// Who is told when there is something in the inbox.
@@ -115,7 +115,7 @@ impl Task {
     }
 
     /// Puts outcomes into the inbox, and gives back who is to be told.
-    pub(super) fn deliver(&self, run: Run) -> Option<Waiter> {
+    pub(super) fn deliver(&self, run: Run) -> Vec<Waiter> {
         let mut inbox = self.inbox();
         inbox.missing = inbox.missing.saturating_sub(run.count());
         if let Run::Fault { .. } = run {
@@ -123,25 +123,38 @@ impl Task {
         }
         inbox.runs.push_back(run);
         if inbox.each || inbox.missing == 0 {
-            inbox.waiter.take()
+            std::mem::take(&mut inbox.waiters)
         } else {
-            None
+            Vec::new()
         }
     }
 
-    /// Asks to be told once; `None` to be told no more. Gives the waiter back if there is something already.
-    pub(super) fn await_by(&self, waiter: Option<Waiter>) -> Option<Waiter> {
+    /// Asks to be told once. Gives the waiter back if there is something already.
+    pub(super) fn await_by(&self, waiter: Waiter) -> Option<Waiter> {
         let mut inbox = self.inbox();
         let ready = if inbox.each {
             !inbox.runs.is_empty()
         } else {
             inbox.missing == 0
         };
-        if ready && waiter.is_some() {
-            return waiter;
+        if ready {
+            return Some(waiter);
         }
-        inbox.waiter = waiter;
+        // A future has one waker at a time, the last one; threads may be many.
+        if matches!(waiter, Waiter::Waker(_)) {
+            inbox
+                .waiters
+                .retain(|other| !matches!(other, Waiter::Waker(_)));
+        }
+        inbox.waiters.push(waiter);
         None
+    }
+
+    /// Tells this thread no more.
+    pub(super) fn forget(&self, thread: ThreadId) {
+        self.inbox()
+            .waiters
+            .retain(|other| !matches!(other, Waiter::Thread(other) if other.id() == thread));
     }
 
     /// Takes all runs that are there.

@@ -1,0 +1,84 @@
+//! Golden bytes. If one of these fails because a message changed on purpose, raise `VERSION` and write the new bytes.
+
+use super::*;
+
+#[test]
+fn a_header_is_its_length_its_job_and_its_kind() {
+    let header = Header {
+        kind: Kind::Value,
+        job: 0x01_0203,
+        length: 9,
+    };
+    assert_eq!(header.encode(), [9, 0, 0, 0, 3, 2, 1, 3]);
+    assert_eq!(Header::decode(header.encode()), Some(header));
+    assert_eq!(header.frame_bytes(), 8 + 16);
+}
+
+#[test]
+fn only_the_low_bits_of_a_job_are_in_its_header() {
+    let header = Header {
+        kind: Kind::Job,
+        job: u32::MAX,
+        length: 0,
+    };
+    assert_eq!(header.encode(), [0, 0, 0, 0, 255, 255, 255, 2]);
+}
+
+#[test]
+fn a_header_of_an_unknown_kind_is_none() {
+    for kind in [0, 5, 255] {
+        assert_eq!(Header::decode([0, 0, 0, 0, 0, 0, 0, kind]), None);
+    }
+}
+
+#[test]
+fn a_frame_is_filled_up_to_eight_bytes_and_an_error_leaves_no_trace() {
+    let mut frames = Vec::new();
+    let put = put_frame(Kind::Job, 5, &mut frames, |payload| {
+        payload.extend([1, 2, 3]);
+        Ok::<_, ()>(())
+    });
+    assert_eq!(put, Ok(()));
+    assert_eq!(frames, [3, 0, 0, 0, 5, 0, 0, 2, 1, 2, 3, 0, 0, 0, 0, 0]);
+    let before = frames.clone();
+    let put = put_frame(Kind::Job, 6, &mut frames, |payload| {
+        payload.push(9);
+        Err("no")
+    });
+    assert_eq!((put, frames), (Err("no"), before));
+}
+
+#[test]
+fn the_messages_have_their_golden_bytes() {
+    let ready = Hello::Ready { version: 1 };
+    assert_eq!(postcard::to_stdvec(&ready), Ok(vec![0, 1]));
+    let failed = Hello::Failed("no".into());
+    assert_eq!(postcard::to_stdvec(&failed), Ok(vec![1, 2, b'n', b'o']));
+    let report = FaultReport {
+        cause: Cause::Exit(3),
+        backtrace: vec!["f".into()],
+        stderr: "e".into(),
+    };
+    assert_eq!(
+        postcard::to_stdvec(&report),
+        Ok(vec![1, 6, 1, 1, b'f', 1, b'e'])
+    );
+    let start = Start {
+        version: VERSION,
+        spins: 7,
+        description: Description {
+            functions: Vec::new(),
+            uncallable: Vec::new(),
+            imports: Vec::new(),
+            wit: String::new(),
+        },
+        limits: Limits::default(),
+        grants: Grants::default(),
+        isolation: Isolation::InstancePerJob,
+        initializer: Some((2, vec![9])),
+    };
+    let golden = vec![
+        1, 7, 0, 0, 0, 0, 0, 128, 128, 128, 128, 4, 0, 128, 128, 32, 0, 0, 1, 1, 2, 1, 9,
+    ];
+    assert_eq!(postcard::to_stdvec(&start), Ok(golden));
+}
