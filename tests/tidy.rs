@@ -6,11 +6,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The files that may hold unsafe code. ARCHITECTURE.md says of each why.
-const UNSAFE: [&str; 4] = [
+const UNSAFE: [&str; 5] = [
     "host/src/codec/bulk.rs",
     "host/src/engine/clock.rs",
     "host/src/engine/code.rs",
     "host/src/ring.rs",
+    "host/src/worker.rs",
 ];
 
 #[test]

@@ -69,3 +69,8 @@ pub fn init() {
     )]
     std::process::exit(code)
 }
+
+/// The code of the guide for embedders, compiled with the tests.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/embedding.md")]
+struct Embedding;
