@@ -250,7 +250,7 @@ fn borrowed_arguments_need_no_copy() {
         echo.map([text.as_str(), &text[1..]]),
         Ok(vec!["borrowed".to_owned(), "orrowed".to_owned()])
     );
-    let bytes = vec![1_u8, 2, 3];
+    let bytes = [1_u8, 2, 3];
     let echo = pool.func::<&[u8], Vec<u8>>("echo-list-u8").unwrap();
     assert_eq!(echo.apply(&bytes[1..]), Ok(vec![2, 3]));
     let echo = pool.func::<(&str,), String>("echo-string").unwrap();
@@ -358,7 +358,7 @@ fn a_mismatch_names_both_types() {
     enum Oblong {
         Point,
         Circle(f64),
-        Oblong(u32, u32),
+        Square(u32, u32),
         Label(String),
     }
     let types = pool("types");

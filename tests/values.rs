@@ -127,7 +127,7 @@ fn a_random_value_of_every_type_comes_back_unchanged() {
         for_any(any_value(ty), 5, |value| {
             assert_eq!(
                 pool.map::<Value>(&function.name, [&value]).unwrap(),
-                [value.clone()]
+                std::slice::from_ref(&value)
             );
             if let Ok(single) = &single {
                 assert_eq!(single.apply(value.clone()).unwrap(), value);
@@ -308,7 +308,7 @@ fn many_lists_of_middling_size_come_back_in_order() {
     for chunk in [None, Some(8)] {
         let own = chunk.map(|chunk| builder("types").chunk(chunk).build().unwrap());
         let pool = own.as_ref().unwrap_or(pool);
-        let lists = |n: u64| noise(if n % 5 == 0 { 10 } else { 64 << 10 }, n + 1);
+        let lists = |n: u64| noise(if n.is_multiple_of(5) { 10 } else { 64 << 10 }, n + 1);
         let back = pool
             .imap::<Vec<u8>, _>("echo-list-u8", (0..500).map(lists))
             .unwrap();
