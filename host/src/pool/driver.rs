@@ -215,7 +215,23 @@ impl Driver {
             Err(broken) => return self.lose(index, Some(broken)),
         }
         if self.is_spent(index) {
-            self.vacate(index);
+            return self.vacate(index);
+        }
+        self.end_cancelled(index);
+    }
+
+    /// Kills a worker that has come to a job which was cancelled while it waited there.
+    fn end_cancelled(&mut self, index: usize) {
+        let seat = &mut self.seats[index];
+        let Some(link) = seat.link.as_ref().filter(|_| seat.killed_for.is_none()) else {
+            return;
+        };
+        if link
+            .running()
+            .is_some_and(|(chunk, _)| chunk.owner.is_cancelled())
+        {
+            seat.killed_for = Some((Cause::Cancelled, link.answered()));
+            link.kill();
         }
     }
 

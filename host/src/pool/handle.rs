@@ -99,8 +99,14 @@ impl Call<'_> {
         task: &Arc<Task>,
         items: impl IntoIterator<Item = P>,
     ) -> Result<Vec<Chunk<Arc<Task>>>, Error> {
+        let mut chunks = Vec::new();
         let mut whole = Chunk::new(task.clone(), task.function, 0);
         for item in items {
+            if self.shared.chunk == Some(whole.count) {
+                let next = whole.first + u64::from(whole.count);
+                let next = Chunk::new(task.clone(), task.function, next);
+                chunks.push(std::mem::replace(&mut whole, next));
+            }
             self.push(&item, &mut whole)?;
         }
         let pieces = 4 * self.shared.workers() as u32;
@@ -109,7 +115,6 @@ impl Call<'_> {
             .chunk
             .unwrap_or(whole.count.div_ceil(pieces))
             .max(1);
-        let mut chunks = Vec::new();
         while let Some(rest) = whole.split_off(size) {
             chunks.push(std::mem::replace(&mut whole, rest));
         }

@@ -323,9 +323,13 @@ impl<'p, I: Iterator<Item: Serialize>> Stream<'p, I> {
 
 impl<I> Drop for Stream<'_, I> {
     fn drop(&mut self) {
-        if self.counted {
-            self.call.shared.end();
+        if !self.counted {
+            return;
         }
+        if self.received < self.sent {
+            self.call.shared.driver().abandon(&self.task);
+        }
+        self.call.shared.end();
     }
 }
 
