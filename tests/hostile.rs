@@ -124,7 +124,7 @@ where
     T: Send,
 {
     let begun = Instant::now();
-    let result = std::thread::scope(|scope| {
+    std::thread::scope(|scope| {
         let (tell, told) = std::sync::mpsc::channel();
         scope.spawn(move || tell.send(body()));
         match told.recv_timeout(DEADLINE) {
@@ -135,8 +135,7 @@ where
                 std::process::abort();
             }
         }
-    });
-    result
+    })
 }
 
 /// One misdeed costs one job this cause, and the next job finds a worker that behaves.
@@ -763,6 +762,10 @@ fn kill() {
 }
 
 /// Starts a process that has the socket, and keeps it until the parent hangs up.
+#[expect(
+    clippy::zombie_processes,
+    reason = "the child is to outlive this process"
+)]
 fn leave_a_child() {
     Command::new("cat").stdout(Stdio::null()).spawn().unwrap();
 }
