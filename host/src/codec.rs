@@ -14,7 +14,7 @@
 //! | `flags` | one bit each, the first in the lowest bit, in as few bytes as hold them |
 //!
 //! Nothing is padded or aligned. A decoder checks every length against the bytes that are left before it allocates.
-//! Rust values come and go by serde ([`encode`], [`decode`]), dynamic ones as [`Value`](crate::Value), and the engine
+//! Rust values come and go by serde (`encode`, `decode`), dynamic ones as [`Value`](crate::Value), and the engine
 //! turns the same bytes into Wasmtime's values.
 
 mod bulk;
