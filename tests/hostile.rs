@@ -348,7 +348,13 @@ fn the_other_jobs_of_a_hostile_worker_have_their_results() {
                 .partition(|(_, result)| result.is_ok())
         });
         assert_eq!(bad.len(), 1, "{deed}: {bad:?}");
-        assert_eq!(bad[0].0 as i64, TARGET, "{deed}");
+        let blamed = bad[0].0 as i64;
+        if deed == "published ahead" {
+            // What the worker answered before it, and nobody had taken yet, can't be told from the nonsense any more.
+            assert!(blamed <= TARGET, "{blamed}");
+        } else {
+            assert_eq!(blamed, TARGET, "{deed}");
+        }
         for (n, result) in good {
             assert_eq!(result, Ok((n * n) as i64), "{deed}");
         }

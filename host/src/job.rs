@@ -115,6 +115,10 @@ pub struct Limits {
     pub fuel: Option<u64>,
     /// How many bytes of stack the guest may use. Default: 512 KiB, Wasmtime's own default.
     pub stack_bytes: usize,
+    /// How many bytes a result may have on its way home: what its numbers and texts take, and 4 for each length.
+    /// Default: 256 MiB. The host holds a result as it came and as it is read, and a [`Value`](crate::Value) takes up to
+    /// 32 times as much.
+    pub result_bytes: u32,
 }
 
 impl Default for Limits {
@@ -124,6 +128,7 @@ impl Default for Limits {
             memory_bytes: 1 << 30,
             fuel: None,
             stack_bytes: 512 << 10,
+            result_bytes: 256 << 20,
         }
     }
 }

@@ -6,10 +6,13 @@
 //!
 //! Owning is reaping: dropping a link kills its process and waits for its end.
 
-use crate::job::{Cause, End};
+mod chunk;
+
+use crate::job::End;
 use crate::ring::{self, Reader, Writer};
 use crate::role::{self, NoChildren, Role};
 use crate::wire::{self, FaultReport, Header, Hello, Kind};
+pub(crate) use chunk::{Answer, Answers, Chunk};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::io::Errno;
@@ -34,8 +37,8 @@ pub(crate) struct Launch {
     pub(crate) code: OwnedFd,
     /// The encoded [`wire::Start`], in sealed memory.
     pub(crate) start: OwnedFd,
-    /// The longest payload of an answer, in bytes. A worker that announces more is lying.
-    pub(crate) max_answer_bytes: u64,
+    /// The longest result, in bytes. A worker that announces more is lying.
+    pub(crate) max_result_bytes: u32,
 }
 
 /// A worker could not be started.
@@ -83,29 +86,6 @@ fn said(stderr: &str) -> String {
     }
 }
 
-/// Jobs that travel together, in the frames in which they travel: one that names the function, then one a job.
-#[derive(Debug)]
-pub(crate) struct Chunk<O> {
-    pub(crate) owner: O,
-    /// The index of the first job. The others follow it one by one.
-    pub(crate) first: u64,
-    pub(crate) count: u32,
-    /// How often its first job was started before.
-    pub(crate) attempts: u32,
-    /// How many workers were lost while its first job was the next that they would have started.
-    pub(crate) losses: u32,
-    pub(crate) frames: Vec<u8>,
-}
-
-/// The answers to some jobs in a row, in their frames.
-pub(crate) struct Answers {
-    pub(crate) first: u64,
-    pub(crate) count: u32,
-    /// How often the first of the jobs was started, this time included.
-    pub(crate) attempt: u32,
-    pub(crate) frames: Vec<u8>,
-}
-
 /// What a lost worker gives back.
 pub(crate) struct Lost<O> {
     /// How it ended.
@@ -123,7 +103,7 @@ pub(crate) struct Link<O> {
     control: OwnedFd,
     requests: Writer,
     answers: Reader,
-    max_answer_bytes: u64,
+    max_result_bytes: u32,
     /// Copied from the ring, but not yet a whole frame.
     inbox: Vec<u8>,
     in_flight: VecDeque<Flying<O>>,
@@ -208,7 +188,7 @@ impl<O> Link<O> {
             control,
             requests: writer,
             answers: reader,
-            max_answer_bytes: launch.max_answer_bytes,
+            max_result_bytes: launch.max_result_bytes,
             inbox: Vec::new(),
             in_flight: VecDeque::new(),
             answered: 0,
@@ -306,8 +286,9 @@ impl<O> Link<O> {
     }
 
     /// Sends a chunk, or as much of it as the ring holds; [`Link::flush`] sends the rest.
-    pub(crate) fn feed(&mut self, chunk: Chunk<O>) -> Result<(), Broken> {
+    pub(crate) fn feed(&mut self, mut chunk: Chunk<O>) -> Result<(), Broken> {
         self.asked += u64::from(chunk.count);
+        chunk.seal();
         self.in_flight.push_back(Flying {
             chunk,
             sent: 0,
@@ -360,20 +341,12 @@ impl<O> Link<O> {
             let Some(flying) = self.in_flight.front_mut() else {
                 break;
             };
-            let answers = Answers {
-                first: flying.chunk.first + u64::from(flying.answered),
-                count: row.count,
-                attempt: if flying.answered == 0 {
-                    flying.chunk.attempts + 1
-                } else {
-                    1
-                },
-                frames: if start == 0 && row.end == self.inbox.len() {
-                    std::mem::take(&mut self.inbox)
-                } else {
-                    self.inbox[start..row.end].to_vec()
-                },
+            let frames = if start == 0 && row.end == self.inbox.len() {
+                std::mem::take(&mut self.inbox)
+            } else {
+                self.inbox[start..row.end].to_vec()
             };
+            let answers = flying.chunk.answers(flying.answered, &row, frames);
             deliver(&flying.chunk.owner, answers);
             flying.answered += row.count;
             self.answered += u64::from(row.count);
@@ -394,27 +367,30 @@ impl<O> Link<O> {
         let mut row = Row {
             count: 0,
             end: start,
+            has_fault: false,
         };
         let first = flying.chunk.first + u64::from(flying.answered);
         let left = flying.chunk.count - flying.answered;
+        let is_known = flying.sent == flying.chunk.frames.len();
         while row.count < left {
             let Some(head) = self.inbox[row.end..].first_chunk() else {
                 break;
             };
             let header = Header::decode(*head).ok_or(Broken("a frame of an unknown kind"))?;
-            if !matches!(header.kind, Kind::Value | Kind::Fault) {
-                return Err(Broken("a request in the place of an answer"));
-            }
+            let most = match header.kind {
+                Kind::Value => self.max_result_bytes,
+                Kind::Fault => FaultReport::MAX_BYTES,
+                Kind::Chunk | Kind::Job => {
+                    return Err(Broken("a request in the place of an answer"));
+                }
+            };
             if header.job != (first + u64::from(row.count)) as u32 & 0xff_ffff {
                 return Err(Broken("an answer to another job than the one it was asked"));
             }
-            if u64::from(header.length) > self.max_answer_bytes {
-                return Err(Broken("an answer that is longer than a guest's memory"));
+            if header.length > most {
+                return Err(Broken("an answer that is longer than a worker makes them"));
             }
-            if header.kind == Kind::Fault && header.length > FaultReport::MAX_BYTES {
-                return Err(Broken("a report that is longer than a worker makes them"));
-            }
-            if flying.sent < flying.chunk.frames.len() && row.count + 1 == left {
+            if !is_known && row.count + 1 == left {
                 return Err(Broken("an answer to a job that it does not know yet"));
             }
             if self.inbox.len() - row.end < header.frame_bytes() {
@@ -422,6 +398,7 @@ impl<O> Link<O> {
             }
             row.end += header.frame_bytes();
             row.count += 1;
+            row.has_fault |= header.kind == Kind::Fault;
         }
         Ok(row)
     }
@@ -553,6 +530,7 @@ impl<O> Drop for Link<O> {
 struct Row {
     count: u32,
     end: usize,
+    has_fault: bool,
 }
 
 /// The worker said what no worker says.
@@ -563,109 +541,4 @@ impl From<ring::OutOfBounds> for Broken {
     fn from(_: ring::OutOfBounds) -> Broken {
         Broken("an index of the ring that is out of bounds")
     }
-}
-
-impl<O> Chunk<O> {
-    /// The frame that names the function, which is always the first.
-    const FUNCTION_BYTES: usize = 16;
-
-    /// A chunk for this function, without jobs yet.
-    pub(crate) fn new(owner: O, function: u32, first: u64) -> Chunk<O> {
-        let mut frames = Vec::new();
-        let named = wire::put_frame(Kind::Function, 0, &mut frames, |payload| {
-            payload.extend_from_slice(&function.to_le_bytes());
-            Ok::<_, std::convert::Infallible>(())
-        });
-        let Ok(()) = named;
-        Chunk {
-            owner,
-            first,
-            count: 0,
-            attempts: 0,
-            losses: 0,
-            frames,
-        }
-    }
-
-    /// Adds the next job, whose arguments `write` appends.
-    #[inline]
-    pub(crate) fn push<E>(
-        &mut self,
-        write: impl FnOnce(&mut Vec<u8>) -> Result<(), E>,
-    ) -> Result<(), E> {
-        let job = (self.first + u64::from(self.count)) as u32;
-        wire::put_frame(Kind::Job, job, &mut self.frames, write)?;
-        self.count += 1;
-        Ok(())
-    }
-
-    /// The chunk without its first `answered` jobs.
-    fn skip(mut self, answered: u32) -> Chunk<O> {
-        if answered > 0 {
-            let end = self.frame_end(answered);
-            self.frames.drain(Self::FUNCTION_BYTES..end);
-            self.first += u64::from(answered);
-            self.count -= answered;
-            self.attempts = 0;
-            self.losses = 0;
-        }
-        self
-    }
-
-    /// Leaves the first `jobs` here and gives back the others, if there are any.
-    pub(crate) fn split_off(&mut self, jobs: u32) -> Option<Chunk<O>>
-    where
-        O: Clone,
-    {
-        if jobs == 0 || jobs >= self.count {
-            return None;
-        }
-        let end = self.frame_end(jobs);
-        let mut frames = self.frames[..Self::FUNCTION_BYTES].to_vec();
-        frames.extend_from_slice(&self.frames[end..]);
-        self.frames.truncate(end);
-        let (first, count) = (self.first + u64::from(jobs), self.count - jobs);
-        self.count = jobs;
-        Some(Chunk {
-            owner: self.owner.clone(),
-            first,
-            count,
-            attempts: 0,
-            losses: 0,
-            frames,
-        })
-    }
-
-    /// Where the frame of the job with this place in the chunk starts.
-    fn frame_end(&self, jobs: u32) -> usize {
-        (0..jobs).fold(Self::FUNCTION_BYTES, |end, _| {
-            let header = self.frames[end..]
-                .first_chunk()
-                .copied()
-                .and_then(Header::decode);
-            end + header
-                .expect("frames that this process wrote are whole")
-                .frame_bytes()
-        })
-    }
-}
-
-/// The answers one by one: a value's bytes, or the report of a fault.
-pub(crate) fn each_answer(frames: &[u8]) -> impl Iterator<Item = Result<&[u8], FaultReport>> {
-    let mut rest = frames;
-    std::iter::from_fn(move || {
-        let header = Header::decode(*rest.first_chunk()?)?;
-        let payload = rest.get(Header::BYTES..Header::BYTES + header.length as usize)?;
-        rest = rest.get(header.frame_bytes()..)?;
-        Some(match header.kind {
-            Kind::Fault => Err(
-                postcard::from_bytes(payload).unwrap_or_else(|_| FaultReport {
-                    cause: Cause::Result("the worker sent a report that is none".into()),
-                    backtrace: Vec::new(),
-                    stderr: String::new(),
-                }),
-            ),
-            _ => Ok(payload),
-        })
-    })
 }

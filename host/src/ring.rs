@@ -20,8 +20,8 @@
 //! once more, then blocks in a read of the control socket. The other side first publishes, then looks whether its peer
 //! sleeps, then rings by writing a byte. Between the two steps of each side stands a full fence, so at least one of
 //! them sees the other, and no wake is lost. `wake` holds the number of answers after which the parent wants to be
-//! woken, so that a parent who waits for many is not woken by each; a worker rings once for each value of `wake`, and
-//! always before it parks itself.
+//! woken, always the last one of a chunk, so that a parent who waits for many is not woken by each, and a worker need
+//! look only there; it rings once for each value of `wake`, and always before it parks itself.
 //!
 //! **The worker is hostile.** The parent believes no index before it has checked it against the capacity, copies each
 //! byte once, and reads only the copy. Both memories are sealed, so that neither can shrink under a reader.
@@ -296,6 +296,7 @@ impl Reader {
             into.set_len(into.len() + length);
         }
         self.release(length);
+        self.give_back();
         Ok(length)
     }
 
@@ -310,9 +311,20 @@ impl Reader {
         unsafe { std::slice::from_raw_parts(self.peer.data(self.taken), length) }
     }
 
-    /// Gives the space of the first `length` bytes back.
+    /// Whether so many bytes can be taken now. Asks the peer only where what it said before does not answer that.
+    #[inline]
+    pub(crate) fn has(&mut self, bytes: usize) -> Result<bool, OutOfBounds> {
+        Ok(self.published - self.taken >= bytes as u64 || self.available()? >= bytes)
+    }
+
+    /// Is done with the first `length` bytes. The writer gets their space with [`Self::give_back`].
+    #[inline]
     pub(crate) fn release(&mut self, length: usize) {
         self.taken += length as u64;
+    }
+
+    /// Gives the writer the space of all that was released.
+    pub(crate) fn give_back(&self) {
         self.own
             .word(Word::Taken)
             .store(self.taken, Ordering::Release);
@@ -386,7 +398,8 @@ impl Bell {
         }
     }
 
-    /// Whether the parent is to be woken after `answers` answers in all, asked after the last of them was published.
+    /// Whether the parent is to be woken after `answers` answers in all, asked after the last of them was published. A
+    /// parent that sleeps wants whole chunks, so that only their last answers need this, which costs a fence.
     pub(crate) fn due(&mut self, answers: u64) -> bool {
         fence(Ordering::SeqCst);
         let wake = self.peer.word(Word::Sleep).load(Ordering::Relaxed);
@@ -406,18 +419,13 @@ impl Bell {
     }
 
     /// Says when the job that comes after `answered` others started, in nanoseconds of the monotonic clock, at least
-    /// 2¹⁶. The low 16 bits make room for the job: the parent may have its answer before this word is cleared, and must
-    /// not take it for the next one's.
+    /// 2¹⁶. The low 16 bits make room for the job: the word stays when the job has ended, and the parent must not take it
+    /// for the next one's.
     pub(crate) fn set_started(&self, nanoseconds: u64, answered: u64) {
         let started = nanoseconds & !0xffff | answered & 0xffff;
         self.own
             .word(Word::Started)
             .store(started, Ordering::Relaxed);
-    }
-
-    /// Says that no job runs.
-    pub(crate) fn set_ended(&self) {
-        self.own.word(Word::Started).store(0, Ordering::Relaxed);
     }
 }
 
@@ -461,7 +469,8 @@ impl Log {
 
     /// Forgets the lines of the last job.
     pub(crate) fn clear(&self) {
-        if self.length.swap(0, Ordering::Relaxed) != 0 {
+        if self.length.load(Ordering::Relaxed) != 0 {
+            self.length.store(0, Ordering::Relaxed);
             self.own.word(Word::LogLength).store(0, Ordering::Release);
         }
     }

@@ -72,14 +72,37 @@ impl FaultReport {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum Kind {
-    /// To the worker: the next jobs call this function. The payload is its index in the description, as four bytes.
-    Function = 1,
+    /// To the worker: the head of a chunk. The payload is a [`ChunkHead`].
+    Chunk = 1,
     /// To the worker: a job. The payload is its encoded arguments.
     Job = 2,
     /// From the worker: a job's encoded result.
     Value = 3,
     /// From the worker: a [`FaultReport`] of a job without a result.
     Fault = 4,
+}
+
+/// What a chunk of jobs begins with.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct ChunkHead {
+    /// The function that its jobs call, by its index in the description.
+    pub(crate) function: u32,
+    /// How many jobs it has.
+    pub(crate) jobs: u32,
+}
+
+impl ChunkHead {
+    pub(crate) fn encode(self) -> [u8; 8] {
+        (u64::from(self.function) | u64::from(self.jobs) << 32).to_le_bytes()
+    }
+
+    pub(crate) fn decode(bytes: [u8; 8]) -> ChunkHead {
+        let word = u64::from_le_bytes(bytes);
+        ChunkHead {
+            function: word as u32,
+            jobs: (word >> 32) as u32,
+        }
+    }
 }
 
 /// The first eight bytes of a frame.
@@ -111,7 +134,7 @@ impl Header {
     pub(crate) fn decode(bytes: [u8; 8]) -> Option<Header> {
         let word = u64::from_le_bytes(bytes);
         let kind = match word >> 56 {
-            1 => Kind::Function,
+            1 => Kind::Chunk,
             2 => Kind::Job,
             3 => Kind::Value,
             4 => Kind::Fault,

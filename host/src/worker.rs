@@ -63,6 +63,7 @@ struct Server<'a> {
     guest: Guest,
     spins: u32,
     timed: bool,
+    max_result_bytes: u32,
     answered: u64,
 }
 
@@ -101,6 +102,7 @@ fn start(control: BorrowedFd<'_>) -> anyhow::Result<Server<'_>> {
         guest,
         spins,
         timed,
+        max_result_bytes: start.limits.result_bytes,
         answered: 0,
     })
 }
@@ -152,7 +154,7 @@ fn say(control: BorrowedFd<'_>, hello: &Hello) -> anyhow::Result<()> {
 
 impl Server<'_> {
     fn run(&mut self) -> HungUp {
-        let mut function = 0;
+        let mut chunk = wire::ChunkHead::default();
         let mut answer = Vec::new();
         let mut long = Vec::new();
         loop {
@@ -183,10 +185,11 @@ impl Server<'_> {
                 (&long, 0)
             };
             match header.kind {
-                Kind::Function => {
-                    function = frame[payload]
-                        .first_chunk()
-                        .map_or(0, |bytes| u32::from_le_bytes(*bytes));
+                Kind::Chunk => {
+                    let Some(head) = frame[payload].first_chunk() else {
+                        return HungUp::InTheMiddle;
+                    };
+                    chunk = wire::ChunkHead::decode(*head);
                     self.requests.release(held);
                     continue;
                 }
@@ -203,22 +206,39 @@ impl Server<'_> {
             self.log.clear();
             answer.clear();
             let result = wire::put_frame(Kind::Value, header.job, &mut answer, |result| {
-                self.guest.call(function, &frame[payload], result)
+                self.guest.call(chunk.function, &frame[payload], result)
             });
             self.requests.release(held);
+            let result = result.and_then(|()| self.check_length(&answer));
             if let Err(report) = result {
+                answer.clear();
                 put_report(header.job, &report, &mut answer);
             }
-            if self.send(&answer).is_err() {
+            chunk.jobs = chunk.jobs.saturating_sub(1);
+            if self.send(&answer, chunk.jobs == 0).is_err() {
                 return HungUp::InTheMiddle;
             }
-            self.bell.set_ended();
             // What a long job needed is not kept for the short ones that follow.
             long = Vec::new();
             if answer.capacity() > ring::CAPACITY {
                 answer = Vec::new();
             }
         }
+    }
+
+    fn check_length(&self, answer: &[u8]) -> Result<(), FaultReport> {
+        let most = self.max_result_bytes as usize;
+        if answer.len() <= most + Header::BYTES {
+            return Ok(());
+        }
+        Err(FaultReport {
+            cause: Cause::Result(format!(
+                "it is some {} bytes long, and may have {most}",
+                answer.len() - Header::BYTES
+            )),
+            backtrace: Vec::new(),
+            stderr: String::new(),
+        })
     }
 
     /// Takes a frame that is longer than the ring out of it, as it comes.
@@ -234,12 +254,15 @@ impl Server<'_> {
                 .min(frame_bytes - frame.len());
             frame.extend_from_slice(self.requests.peek(piece));
             self.requests.release(piece);
+            self.requests.give_back();
         }
         Ok(())
     }
 
-    /// Writes an answer, in pieces if it is longer than the space, and wakes the parent if it is due.
-    fn send(&mut self, mut bytes: &[u8]) -> Result<(), Errno> {
+    /// Writes an answer, in pieces if it is longer than the space, and wakes the parent if that was the last of a chunk
+    /// and is waited for.
+    #[inline]
+    fn send(&mut self, mut bytes: &[u8], is_last: bool) -> Result<(), Errno> {
         loop {
             let written = self.answers.write(bytes).map_err(|_| Errno::IO)?;
             bytes = &bytes[written..];
@@ -250,6 +273,10 @@ impl Server<'_> {
             self.wait(|server| server.answers.space().map(|space| space > 0))?;
         }
         self.answered += 1;
+        if !is_last {
+            return Ok(());
+        }
+        self.requests.give_back();
         if self.bell.due(self.answered) {
             self.ring()
         } else {
@@ -257,13 +284,12 @@ impl Server<'_> {
         }
     }
 
+    #[inline]
     fn wait_for(&mut self, bytes: usize) -> Result<(), Errno> {
-        self.wait(|server| {
-            server
-                .requests
-                .available()
-                .map(|available| available >= bytes)
-        })
+        if self.requests.has(bytes).map_err(|_| Errno::IO)? {
+            return Ok(());
+        }
+        self.wait(|server| server.requests.has(bytes))
     }
 
     /// Spins until `ready`, and when that takes too long, sleeps until the parent rings. Fails when it hangs up.
@@ -271,6 +297,7 @@ impl Server<'_> {
         &mut self,
         ready: impl Fn(&mut Self) -> Result<bool, ring::OutOfBounds>,
     ) -> Result<(), Errno> {
+        self.requests.give_back();
         for _ in 0..=self.spins {
             if ready(self).map_err(|_| Errno::IO)? {
                 return Ok(());

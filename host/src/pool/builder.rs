@@ -220,8 +220,7 @@ impl Builder {
             program: self.program,
             code,
             start: sealed(&start)?,
-            // A result is made of what lies in the guest's memory, and the codec's form of it is about as long.
-            max_answer_bytes: self.limits.memory_bytes.saturating_mul(2),
+            max_result_bytes: self.limits.result_bytes,
         };
         let shared = Shared::new(description, launch, self.chunk, workers, rules)
             .map_err(std::io::Error::from)?;

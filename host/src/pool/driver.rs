@@ -4,7 +4,7 @@
 //! Whoever holds the lock may drive: the thread that waits for its own jobs, or the keeper. No code of the embedding
 //! program runs in here; who has to be told of something is noted, and told when the lock is free again.
 
-use super::task::{LONG_JOB, Run, Task, Waiter};
+use super::task::{Home, LONG_JOB, Run, Task, Waiter};
 use crate::job::{Cause, End, Fault};
 use crate::link::{Answers, Broken, Chunk, Link, Lost, StartError};
 use rustix::event::epoll;
@@ -28,7 +28,7 @@ const ATTEMPTS: u32 = 2;
 const LOSSES: u32 = 5;
 
 pub(super) type Jobs = Chunk<Arc<Task>>;
-type WorkerLink = Link<Arc<Task>>;
+pub(super) type WorkerLink = Link<Arc<Task>>;
 
 /// A place for one worker.
 #[derive(Default)]
@@ -108,6 +108,9 @@ pub(super) struct Driver {
     pub(super) tasks: u64,
     pub(super) counts: Counts,
     pub(super) notes: Vec<Waiter>,
+    /// Workers that have nothing to do any more. It takes a while until a process has ended, so the keeper waits for it
+    /// with the lock released.
+    pub(super) leaving: Vec<WorkerLink>,
     /// When workers were lost that we did not mean to lose.
     pub(super) losses: VecDeque<Instant>,
     /// Something is left for the keeper to do.
@@ -141,6 +144,7 @@ impl Driver {
             tasks: 0,
             counts: Counts::default(),
             notes: Vec::new(),
+            leaving: Vec::new(),
             losses: VecDeque::new(),
             keeper_wanted: false,
             checked: Instant::now(),
@@ -148,6 +152,13 @@ impl Driver {
             bells,
             ends,
         }
+    }
+
+    /// Notes that a task begins; `false` if the pool takes no more.
+    pub(super) fn begin(&mut self) -> bool {
+        let open = !matches!(self.state, State::Closed | State::Terminated);
+        self.tasks += u64::from(open);
+        open
     }
 
     /// Takes jobs to be done. They get an outcome whatever the pool's state.
@@ -202,12 +213,15 @@ impl Driver {
         });
         if let Some(task) = owner {
             self.news = true;
-            let now = Instant::now();
-            if let Some(since) = seat.since.replace(now) {
-                task.learn(jobs, now - since);
-            }
             seat.jobs += jobs;
             self.counts.done += jobs;
+            // To read the clock takes a third of a short job's time, so it is read only for a reason.
+            if link.chunks() > 0 || task.learns() {
+                let now = Instant::now();
+                if let Some(since) = seat.since.replace(now) {
+                    task.learn(jobs, now - since);
+                }
+            }
         }
         match collected.and_then(|_| link.flush()) {
             Ok(true) => seat.since = Some(Instant::now()),
@@ -279,10 +293,12 @@ impl Driver {
             }
         }
         self.news = true;
-        if link.chunks() == 0 {
+        let was_idle = link.chunks() == 0;
+        let fed = link.feed(chunk);
+        if was_idle {
             seat.since = Some(Instant::now());
         }
-        if let Err(broken) = link.feed(chunk) {
+        if let Err(broken) = fed {
             self.lose(index, Some(broken));
         }
     }
@@ -320,6 +336,7 @@ impl Driver {
         if let Some(link) = self.seats[index].link.take() {
             self.unwatch(&link);
             self.seats[index].ready = false;
+            self.leaving.push(link);
             self.keeper_wanted = true;
         }
     }
@@ -375,6 +392,7 @@ impl Driver {
             Ok(false) => link.silent(START_TIME),
             Err(error) => error,
         };
+        self.counts.lost += 1;
         self.vacate(index);
         Err(failed)
     }
@@ -432,14 +450,14 @@ impl Driver {
             None if attempt >= ATTEMPTS => Cause::Poisoned(end),
             None => Cause::WorkerLost(end),
         };
-        let fault = Fault {
+        let fault = Box::new(Fault {
             job: chunk.first,
             attempt,
             pid: Some(pid),
             cause,
             backtrace: Vec::new(),
             stderr,
-        };
+        });
         deliver(
             &chunk.owner,
             Run::Fault {
@@ -464,14 +482,14 @@ impl Driver {
     /// Gives every job of a chunk the same end.
     fn fail(&mut self, chunk: &Jobs, cause: Cause, attempt: u32, pid: Option<u32>) {
         for job in chunk.first..chunk.first + u64::from(chunk.count) {
-            let fault = Fault {
+            let fault = Box::new(Fault {
                 job,
                 attempt,
                 pid,
                 cause: cause.clone(),
                 backtrace: Vec::new(),
                 stderr: String::new(),
-            };
+            });
             deliver(
                 &chunk.owner,
                 Run::Fault { fault, worker: 0 },
@@ -578,14 +596,16 @@ impl Driver {
         self.queue.retain(|chunk| !Arc::ptr_eq(&chunk.owner, task));
     }
 
-    /// Whether there are jobs that nobody may be waiting for, or that somebody has to watch the clock of.
+    /// Whether there are jobs that nobody may be waiting for, or that somebody has to give out or watch the clock of.
     pub(super) fn is_unattended(&self) -> bool {
         let timed = self.rules.timeout.is_some();
-        self.queue.iter().any(|chunk| chunk.owner.unattended)
+        self.queue
+            .iter()
+            .any(|chunk| chunk.owner.home == Home::Handle)
             || self
                 .links()
                 .filter_map(Link::running)
-                .any(|(chunk, _)| timed || chunk.owner.unattended)
+                .any(|(chunk, _)| timed || chunk.owner.home == Home::Handle)
     }
 
     /// How many jobs wait in the queue.
@@ -678,7 +698,7 @@ fn deliver(task: &Task, run: Run, tasks: &mut u64, notes: &mut Vec<Waiter>) {
     let later = told
         .iter()
         .any(|waiter| matches!(waiter, Waiter::Callback(_)));
-    if task.unattended && !later && task.is_done() {
+    if task.home == Home::Handle && !later && task.is_done() {
         *tasks -= 1;
     }
     notes.extend(told);

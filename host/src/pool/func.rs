@@ -2,7 +2,8 @@
 
 use super::handle::Handle;
 use super::shared::{Shared, Signature};
-use super::stream::{Imap, Order, Stream};
+use super::stream::{Imap, Order, Stream, outcome};
+use super::task::{Home, Run, Task};
 use super::{Error, FunctionError};
 use crate::codec;
 use crate::link::Chunk;
@@ -204,11 +205,22 @@ impl<'p> Call<'p> {
     }
 
     pub(super) fn one<P: Serialize, R: DeserializeOwned>(self, arguments: &P) -> Result<R, Error> {
-        let mut stream = Stream::new(self, std::iter::once(arguments), Order::Input);
-        match stream.next::<R>() {
-            Some(report) => Ok(report?.outcome?),
-            None => Err(Error::Closed),
+        let task = self.task(Home::Call);
+        let mut job = Chunk::new(task, self.function as u32, 0);
+        self.push(arguments, &mut job)?;
+        match self.shared.run(job).ok_or(Error::Closed)? {
+            Run::Fault { fault, .. } => Err((*fault).into()),
+            Run::Answers {
+                mut answers, pid, ..
+            } => {
+                let answer = answers.next().ok_or(Error::Closed)?;
+                Ok(outcome(answer, &self, pid)?)
+            }
         }
+    }
+
+    pub(super) fn task(&self, home: Home) -> Arc<Task> {
+        Arc::new(Task::new(self.function as u32, self.shared.chunk, home))
     }
 
     pub(super) fn all<P: Serialize, R: DeserializeOwned>(

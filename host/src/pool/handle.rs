@@ -4,8 +4,8 @@ use super::Error;
 use super::func::Call;
 use super::shared::Shared;
 use super::stream::outcome;
-use super::task::{Run, Task, Waiter};
-use crate::link::{Chunk, each_answer};
+use super::task::{Home, Run, Task, Waiter};
+use crate::link::Chunk;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::collections::VecDeque;
@@ -69,14 +69,9 @@ impl Call<'_> {
         items: impl IntoIterator<Item = P>,
         read: fn(Call<'_>, VecDeque<Run>) -> Result<T, Error>,
     ) -> Result<Handle<T>, Error> {
-        let task = Arc::new(Task::new(
-            self.function as u32,
-            self.shared.chunk,
-            true,
-            false,
-        ));
+        let task = self.task(Home::Handle);
         let chunks = self.chunks(&task, items)?;
-        if !self.shared.begin() {
+        if !self.shared.driver().begin() {
             return Err(Error::Closed);
         }
         if chunks.is_empty() {
@@ -130,15 +125,12 @@ fn read_all<R: DeserializeOwned>(call: Call<'_>, mut runs: VecDeque<Run>) -> Res
     let mut results = Vec::with_capacity(runs.iter().map(|run| run.count() as usize).sum());
     for run in runs {
         match run {
-            Run::Fault { fault, .. } => return Err(fault.into()),
-            Run::Answers { answers, pid, .. } => {
-                for (job, answer) in (answers.first..).zip(each_answer(&answers.frames)) {
-                    let attempt = if job == answers.first {
-                        answers.attempt
-                    } else {
-                        1
-                    };
-                    results.push(outcome(answer, &call, job, attempt, pid)?);
+            Run::Fault { fault, .. } => return Err((*fault).into()),
+            Run::Answers {
+                mut answers, pid, ..
+            } => {
+                while let Some(answer) = answers.next() {
+                    results.push(outcome(answer, &call, pid)?);
                 }
             }
         }
@@ -269,7 +261,7 @@ pub fn wait<T>(handles: &[Handle<T>], when: When, timeout: Option<Duration>) -> 
         When::All => handles.iter().all(Handle::is_done),
         When::FirstFault => {
             handles.iter().all(Handle::is_done)
-                || handles.iter().any(|h| h.is_done() && h.task.has_faults())
+                || handles.iter().any(|h| h.is_done() && h.task.has_fault())
         }
     };
     // Handles of other pools are driven by their keepers; a look at them now and then is enough.

@@ -48,8 +48,15 @@ impl Keeper {
         loop {
             self.fill_seats();
             let mut driver = shared.driver();
+            let leaving = std::mem::take(&mut driver.leaving);
             if driver.state == State::Terminated {
+                drop(driver);
                 return;
+            }
+            if !leaving.is_empty() {
+                drop(driver);
+                drop(leaving);
+                continue;
             }
             self.greet(&mut driver);
             driver.pump();

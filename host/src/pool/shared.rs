@@ -7,7 +7,7 @@
 //! sleeps nudges it.
 
 use super::driver::{Driver, Jobs, Leader, Rules, State};
-use super::task::{Callback, DEPTH, Task, Waiter};
+use super::task::{Callback, DEPTH, Home, Run, Task, Waiter};
 use crate::component::{Description, FindError};
 use crate::link::Launch;
 use crate::types::Type;
@@ -154,7 +154,7 @@ impl Shared {
         let mut driver = self.driver();
         let mut unattended = false;
         for chunk in chunks {
-            unattended |= chunk.owner.unattended;
+            unattended |= chunk.owner.home == Home::Handle;
             driver.submit(chunk);
         }
         let done = driver.counts.done;
@@ -167,6 +167,22 @@ impl Shared {
         driver.keeper_wanted |= unattended && driver.leader == Leader::Nobody;
     }
 
+    /// Runs one job whose thread waits for it, in one hold of the lock where nobody else wants it: the shortest way there
+    /// is. `None` if the pool takes no more jobs.
+    pub(super) fn run(&self, job: Jobs) -> Option<Run> {
+        let task = job.owner.clone();
+        task.expect(1);
+        let mut driver = self.driver();
+        if !driver.begin() {
+            return None;
+        }
+        driver.submit(job);
+        let (mut driver, _) = self.drive(driver, &[&task], None, || task.is_done());
+        driver.tasks -= 1;
+        drop(driver);
+        task.take().pop_front()
+    }
+
     /// Waits until `ready`, or until `deadline`, driving the pool or following the thread that does. Says whether it
     /// is ready. `tasks` are those whose outcomes may make it so.
     pub(super) fn wait(
@@ -175,9 +191,18 @@ impl Shared {
         deadline: Option<Instant>,
         ready: impl Fn() -> bool,
     ) -> bool {
+        self.drive(self.driver(), tasks, deadline, ready).1
+    }
+
+    fn drive<'a>(
+        &'a self,
+        mut driver: Driving<'a>,
+        tasks: &[&Task],
+        deadline: Option<Instant>,
+        ready: impl Fn() -> bool,
+    ) -> (Driving<'a>, bool) {
         let mut spin_since = None;
         let mut leading = false;
-        let mut driver = self.driver();
         let done = loop {
             driver.pump();
             if ready() {
@@ -214,7 +239,7 @@ impl Shared {
         if leading || driver.leader == Leader::Nobody {
             self.resign(&mut driver);
         }
-        done
+        (driver, done)
     }
 
     /// Sleeps as the leader until a worker rings or somebody nudges.
@@ -357,14 +382,6 @@ impl Shared {
         if thread.thread().id() != std::thread::current().id() {
             let _ = thread.join();
         }
-    }
-
-    /// Notes that a task begins; `false` if the pool takes no more.
-    pub(super) fn begin(&self) -> bool {
-        let mut driver = self.driver();
-        let open = !matches!(driver.state, State::Closed | State::Terminated);
-        driver.tasks += u64::from(open);
-        open
     }
 
     /// Notes that a task that began has ended.

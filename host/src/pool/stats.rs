@@ -14,7 +14,7 @@ pub struct Stats {
     pub jobs_retried: u64,
     /// Worker processes that were started.
     pub workers_started: u64,
-    /// Worker processes that died or had to be killed.
+    /// Worker processes that died or had to be killed, also while they were starting.
     pub workers_lost: u64,
     /// The workers that are there now.
     pub workers: Vec<WorkerStats>,

@@ -5,10 +5,10 @@
 
 use super::Error;
 use super::func::Call;
-use super::task::{DEPTH, Run, Task};
+use super::task::{DEPTH, Home, Run, Task};
 use crate::codec;
 use crate::job::{Cause, Fault, Report};
-use crate::link::{Chunk, each_answer};
+use crate::link::{Answer, Answers, Chunk};
 use crate::wire::FaultReport;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -92,25 +92,16 @@ pub(super) struct Stream<'p, I> {
 
 /// Answers that are being read.
 struct Reading {
-    next: u64,
-    left: u32,
-    attempt: u32,
+    answers: Answers,
     worker: usize,
     pid: u32,
-    frames: Vec<u8>,
-    read: usize,
 }
 
 impl<'p, I: Iterator<Item: Serialize>> Stream<'p, I> {
     pub(super) fn new(call: Call<'p>, items: I, order: Order) -> Self {
-        let counted = call.shared.begin();
+        let counted = call.shared.driver().begin();
         Stream {
-            task: Arc::new(Task::new(
-                call.function as u32,
-                call.shared.chunk,
-                false,
-                true,
-            )),
+            task: call.task(Home::Stream),
             call,
             items: counted.then_some(items),
             order,
@@ -146,7 +137,7 @@ impl<'p, I: Iterator<Item: Serialize>> Stream<'p, I> {
                         job: fault.job,
                         worker,
                         pid,
-                        outcome: Err(fault),
+                        outcome: Err(*fault),
                     }));
                 }
                 Some(Run::Answers {
@@ -155,13 +146,9 @@ impl<'p, I: Iterator<Item: Serialize>> Stream<'p, I> {
                     pid,
                 }) => {
                     self.reading = Some(Reading {
-                        next: answers.first,
-                        left: answers.count,
-                        attempt: answers.attempt,
+                        answers,
                         worker,
                         pid,
-                        frames: answers.frames,
-                        read: 0,
                     });
                 }
                 None => {
@@ -178,18 +165,34 @@ impl<'p, I: Iterator<Item: Serialize>> Stream<'p, I> {
         let expected = self.items.as_ref().map_or(0, |items| items.size_hint().0);
         // An iterator may promise anything; memory is taken for what is plausible, and grows from there.
         let mut results = Vec::with_capacity(expected.min(1 << 20));
-        let mut first_fault = None;
-        while let Some(report) = self.next() {
-            let report = match report {
-                Ok(report) => report,
-                Err(error) => return Err(first_fault.map_or(error, Error::Job)),
-            };
-            match report.outcome {
-                Ok(result) => results.push(result),
-                Err(fault) => first_fault = first_fault.or(Some(fault)),
+        let mut first_fault: Option<Fault> = None;
+        while self.advance() {
+            for run in std::mem::take(&mut self.ready) {
+                self.yielded += run.count();
+                match run {
+                    Run::Fault { fault, .. } => {
+                        first_fault.get_or_insert(*fault);
+                    }
+                    Run::Answers {
+                        mut answers, pid, ..
+                    } => {
+                        while let Some(answer) = answers.next() {
+                            match outcome(answer, &self.call, pid) {
+                                Ok(result) => results.push(result),
+                                Err(fault) => {
+                                    first_fault.get_or_insert(fault);
+                                }
+                            }
+                        }
+                    }
+                }
             }
         }
-        first_fault.map_or(Ok(results), |fault| Err(fault.into()))
+        match (first_fault, self.error.take()) {
+            (Some(fault), _) => Err(fault.into()),
+            (None, Some(error)) => Err(error),
+            (None, None) => Ok(results),
+        }
     }
 
     /// Sends what there is room for and takes home what is there, waiting for it if need be. `false` at the end.
@@ -316,7 +319,7 @@ impl<'p, I: Iterator<Item: Serialize>> Stream<'p, I> {
         let reading = self
             .reading
             .as_ref()
-            .map_or(0, |reading| u64::from(reading.left));
+            .map_or(0, |reading| u64::from(reading.answers.count));
         self.yielded + reading + self.ready.iter().map(Run::count).sum::<u64>()
     }
 }
@@ -335,21 +338,12 @@ impl<I> Drop for Stream<'_, I> {
 
 impl Reading {
     fn next<R: DeserializeOwned>(&mut self, call: &Call<'_>) -> Option<Report<R>> {
-        if self.left == 0 {
-            return None;
-        }
-        let (job, attempt) = (self.next, std::mem::replace(&mut self.attempt, 1));
-        let frames = &self.frames[self.read..];
-        let header = crate::wire::Header::decode(*frames.first_chunk()?)?;
-        self.read += header.frame_bytes();
-        self.left -= 1;
-        self.next += 1;
-        let outcome = outcome(each_answer(frames).next()?, call, job, attempt, self.pid);
+        let answer = self.answers.next()?;
         Some(Report {
-            job,
+            job: answer.job,
             worker: self.worker,
             pid: self.pid,
-            outcome,
+            outcome: outcome(answer, call, self.pid),
         })
     }
 }
@@ -357,21 +351,19 @@ impl Reading {
 /// The outcome that an answer is.
 #[inline]
 pub(super) fn outcome<R: DeserializeOwned>(
-    answer: Result<&[u8], FaultReport>,
+    answer: Answer<'_>,
     call: &Call<'_>,
-    job: u64,
-    attempt: u32,
     pid: u32,
 ) -> Result<R, Fault> {
     let fault = |report: FaultReport| Fault {
-        job,
-        attempt,
+        job: answer.job,
+        attempt: answer.attempt,
         pid: Some(pid),
         cause: report.cause,
         backtrace: report.backtrace,
         stderr: report.stderr,
     };
-    let bytes = answer.map_err(fault)?;
+    let bytes = answer.result.map_err(fault)?;
     codec::decode(bytes, call.result()).map_err(|error| {
         fault(FaultReport {
             cause: Cause::Result(format!("it is no `{}`: {error}", call.result())),

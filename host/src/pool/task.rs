@@ -28,8 +28,7 @@ pub(super) struct Task {
     pub(super) function: u32,
     /// A fixed number of jobs a chunk.
     pub(super) chunk: Option<u32>,
-    /// Nobody may be waiting for it, so the keeper has to drive.
-    pub(super) unattended: bool,
+    pub(super) home: Home,
     cancelled: AtomicBool,
     /// What a job costs a worker, in nanoseconds, smoothed; 0 for not known yet.
     cost_ns: AtomicU64,
@@ -38,14 +37,23 @@ pub(super) struct Task {
     inbox: Mutex<Inbox>,
 }
 
+/// Who takes a task's outcomes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Home {
+    /// A thread that waits for its one job.
+    Call,
+    /// A thread that takes outcomes as they come, and feeds the task as it goes.
+    Stream,
+    /// A handle, which nobody may be waiting for: the keeper has to drive. It is told when all is done.
+    Handle,
+}
+
 #[derive(Default)]
 struct Inbox {
     runs: VecDeque<Run>,
     /// Jobs without an outcome yet; a task that is fed as it goes counts up and down.
     missing: u64,
-    faults: u64,
-    /// Whether waiters are to be told of each run, rather than of the last.
-    each: bool,
+    has_fault: bool,
     waiters: Vec<Waiter>,
 }
 
@@ -67,7 +75,7 @@ pub(super) enum Run {
         pid: u32,
     },
     Fault {
-        fault: Fault,
+        fault: Box<Fault>,
         worker: usize,
     },
 }
@@ -89,19 +97,15 @@ impl Run {
 }
 
 impl Task {
-    /// `each`: whether a waiter wants each run as it comes.
-    pub(super) fn new(function: u32, chunk: Option<u32>, unattended: bool, each: bool) -> Task {
+    pub(super) fn new(function: u32, chunk: Option<u32>, home: Home) -> Task {
         Task {
             function,
             chunk,
-            unattended,
+            home,
             cancelled: AtomicBool::new(false),
             cost_ns: AtomicU64::new(0),
             grown: AtomicU64::new(0),
-            inbox: Mutex::new(Inbox {
-                each,
-                ..Inbox::default()
-            }),
+            inbox: Mutex::default(),
         }
     }
 
@@ -118,11 +122,12 @@ impl Task {
     pub(super) fn deliver(&self, run: Run) -> Vec<Waiter> {
         let mut inbox = self.inbox();
         inbox.missing = inbox.missing.saturating_sub(run.count());
-        if let Run::Fault { .. } = run {
-            inbox.faults += 1;
-        }
+        inbox.has_fault |= match &run {
+            Run::Answers { answers, .. } => answers.has_fault,
+            Run::Fault { .. } => true,
+        };
         inbox.runs.push_back(run);
-        if inbox.each || inbox.missing == 0 {
+        if self.home == Home::Stream || inbox.missing == 0 {
             std::mem::take(&mut inbox.waiters)
         } else {
             Vec::new()
@@ -132,10 +137,9 @@ impl Task {
     /// Asks to be told once. Gives the waiter back if there is something already.
     pub(super) fn await_by(&self, waiter: Waiter) -> Option<Waiter> {
         let mut inbox = self.inbox();
-        let ready = if inbox.each {
-            !inbox.runs.is_empty()
-        } else {
-            inbox.missing == 0
+        let ready = match self.home {
+            Home::Stream => !inbox.runs.is_empty(),
+            Home::Call | Home::Handle => inbox.missing == 0,
         };
         if ready {
             return Some(waiter);
@@ -172,16 +176,9 @@ impl Task {
         self.inbox().missing == 0
     }
 
-    /// Whether a run has come that is a fault of ours: a lost worker, a deadline, a cancellation.
-    pub(super) fn has_faults(&self) -> bool {
-        let inbox = self.inbox();
-        inbox.faults > 0
-            || inbox.runs.iter().any(|run| match run {
-                Run::Fault { .. } => true,
-                Run::Answers { answers, .. } => {
-                    crate::link::each_answer(&answers.frames).any(|answer| answer.is_err())
-                }
-            })
+    /// Whether an outcome has come that is a fault.
+    pub(super) fn has_fault(&self) -> bool {
+        self.inbox().has_fault
     }
 
     pub(super) fn cancel(&self) {
@@ -190,6 +187,11 @@ impl Task {
 
     pub(super) fn is_cancelled(&self) -> bool {
         self.cancelled.load(Ordering::Relaxed)
+    }
+
+    /// Whether what its jobs cost is of use for later ones of the same task.
+    pub(super) fn learns(&self) -> bool {
+        self.home != Home::Call
     }
 
     /// Learns from jobs that took so long together.

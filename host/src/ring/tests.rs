@@ -30,6 +30,8 @@ fn a_full_ring_takes_no_more_until_space_is_given_back() {
     assert_eq!(writer.write(&[2]), Ok(0));
     assert_eq!(reader.available(), Ok(CAPACITY));
     reader.release(3);
+    assert_eq!(writer.write(&[2; 9]), Ok(0), "released, but not given back");
+    reader.give_back();
     assert_eq!(writer.write(&[2; 9]), Ok(3));
 }
 

@@ -1,0 +1,180 @@
+//! Jobs that travel together, and the answers that come back: whole frames of the [`wire`], and who they belong to.
+//!
+//! What is in the frames of answers was checked by the link before it came here.
+
+use super::Row;
+use crate::job::Cause;
+use crate::wire::{self, ChunkHead, FaultReport, Header, Kind};
+
+/// Jobs that travel together, in the frames in which they travel: the head of the chunk, then one frame a job.
+#[derive(Debug)]
+pub(crate) struct Chunk<O> {
+    pub(crate) owner: O,
+    function: u32,
+    /// The index of the first job. The others follow it one by one.
+    pub(crate) first: u64,
+    pub(crate) count: u32,
+    /// How often its first job was started before.
+    pub(crate) attempts: u32,
+    /// How many workers were lost while its first job was the next that they would have started.
+    pub(crate) losses: u32,
+    pub(crate) frames: Vec<u8>,
+}
+
+impl<O> Chunk<O> {
+    /// The frame of the head, which is always the first.
+    const HEAD_BYTES: usize = Header::BYTES + 8;
+
+    /// A chunk for this function, without jobs yet.
+    pub(crate) fn new(owner: O, function: u32, first: u64) -> Chunk<O> {
+        Chunk {
+            owner,
+            function,
+            first,
+            count: 0,
+            attempts: 0,
+            losses: 0,
+            frames: vec![0; Self::HEAD_BYTES],
+        }
+    }
+
+    /// Adds the next job, whose arguments `write` appends.
+    #[inline]
+    pub(crate) fn push<E>(
+        &mut self,
+        write: impl FnOnce(&mut Vec<u8>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let job = (self.first + u64::from(self.count)) as u32;
+        wire::put_frame(Kind::Job, job, &mut self.frames, write)?;
+        self.count += 1;
+        Ok(())
+    }
+
+    /// Writes the head, now that no job is added or taken any more.
+    pub(super) fn seal(&mut self) {
+        let header = Header {
+            kind: Kind::Chunk,
+            job: 0,
+            length: 8,
+        };
+        let head = ChunkHead {
+            function: self.function,
+            jobs: self.count,
+        };
+        self.frames[..Header::BYTES].copy_from_slice(&header.encode());
+        self.frames[Header::BYTES..Self::HEAD_BYTES].copy_from_slice(&head.encode());
+    }
+
+    /// The answers to a row of its jobs, of which so many were answered before.
+    pub(super) fn answers(&self, answered: u32, row: &Row, frames: Vec<u8>) -> Answers {
+        Answers {
+            first: self.first + u64::from(answered),
+            count: row.count,
+            has_fault: row.has_fault,
+            attempt: if answered == 0 { self.attempts + 1 } else { 1 },
+            frames,
+            read: 0,
+        }
+    }
+
+    /// The chunk without its first `answered` jobs.
+    pub(super) fn skip(mut self, answered: u32) -> Chunk<O> {
+        if answered > 0 {
+            let end = self.frame_end(answered);
+            self.frames.drain(Self::HEAD_BYTES..end);
+            self.first += u64::from(answered);
+            self.count -= answered;
+            self.attempts = 0;
+            self.losses = 0;
+        }
+        self
+    }
+
+    /// Leaves the first `jobs` here and gives back the others, if there are any.
+    pub(crate) fn split_off(&mut self, jobs: u32) -> Option<Chunk<O>>
+    where
+        O: Clone,
+    {
+        if jobs == 0 || jobs >= self.count {
+            return None;
+        }
+        let end = self.frame_end(jobs);
+        let mut rest = Chunk::new(
+            self.owner.clone(),
+            self.function,
+            self.first + u64::from(jobs),
+        );
+        rest.frames.extend_from_slice(&self.frames[end..]);
+        rest.count = self.count - jobs;
+        self.frames.truncate(end);
+        self.count = jobs;
+        Some(rest)
+    }
+
+    /// Where the frame of the job with this place in the chunk starts.
+    fn frame_end(&self, jobs: u32) -> usize {
+        (0..jobs).fold(Self::HEAD_BYTES, |end, _| {
+            let header = self.frames[end..]
+                .first_chunk()
+                .copied()
+                .and_then(Header::decode);
+            end + header
+                .expect("frames that this process wrote are whole")
+                .frame_bytes()
+        })
+    }
+}
+
+/// The answers to some jobs in a row, to be read one by one.
+pub(crate) struct Answers {
+    /// The index of the job whose answer is read next.
+    pub(crate) first: u64,
+    /// How many answers are left.
+    pub(crate) count: u32,
+    /// Whether one of them is the report of a fault.
+    pub(crate) has_fault: bool,
+    /// How often the next job was started, this time included.
+    attempt: u32,
+    frames: Vec<u8>,
+    read: usize,
+}
+
+/// The answer to one job.
+pub(crate) struct Answer<'a> {
+    pub(crate) job: u64,
+    /// How often the job was started.
+    pub(crate) attempt: u32,
+    /// The encoded result, or why there is none.
+    pub(crate) result: Result<&'a [u8], FaultReport>,
+}
+
+impl Answers {
+    /// The next answer.
+    #[inline]
+    pub(crate) fn next(&mut self) -> Option<Answer<'_>> {
+        self.count = self.count.checked_sub(1)?;
+        let frame = &self.frames[self.read..];
+        let header = Header::decode(*frame.first_chunk()?)?;
+        let payload = frame.get(Header::BYTES..Header::BYTES + header.length as usize)?;
+        self.read += header.frame_bytes();
+        let job = self.first;
+        self.first += 1;
+        Some(Answer {
+            job,
+            attempt: std::mem::replace(&mut self.attempt, 1),
+            result: match header.kind {
+                Kind::Fault => Err(report(payload)),
+                _ => Ok(payload),
+            },
+        })
+    }
+}
+
+#[cold]
+fn report(payload: &[u8]) -> FaultReport {
+    postcard::from_bytes(payload).unwrap_or_else(|_| FaultReport {
+        cause: Cause::Result("the worker sent a report that is none".into()),
+        backtrace: Vec::new(),
+        stderr: String::new(),
+    })
+}
