@@ -111,6 +111,8 @@ pub(crate) struct Link<O> {
     answered: u64,
     asked: u64,
     naps: u16,
+    /// Batches that the worker wants to be asked one by one.
+    refused: Vec<Chunk<O>>,
     /// What the worker claims about the running job, since this many answers.
     claim: (u64, u64),
     reaped: bool,
@@ -194,6 +196,7 @@ impl<O> Link<O> {
             answered: 0,
             asked: 0,
             naps: 0,
+            refused: Vec::new(),
             claim: (u64::MAX, 0),
             reaped: false,
         })
@@ -341,6 +344,13 @@ impl<O> Link<O> {
             let Some(flying) = self.in_flight.front_mut() else {
                 break;
             };
+            self.answered += u64::from(row.count);
+            if row.is_refusal {
+                start = row.end;
+                let flying = self.in_flight.pop_front();
+                self.refused.extend(flying.map(|flying| flying.chunk));
+                continue;
+            }
             let frames = if start == 0 && row.end == self.inbox.len() {
                 std::mem::take(&mut self.inbox)
             } else {
@@ -349,7 +359,6 @@ impl<O> Link<O> {
             let answers = flying.chunk.answers(flying.answered, &row, frames);
             deliver(&flying.chunk.owner, answers);
             flying.answered += row.count;
-            self.answered += u64::from(row.count);
             if flying.answered == flying.chunk.count {
                 self.in_flight.pop_front();
             }
@@ -364,10 +373,14 @@ impl<O> Link<O> {
         let Some(flying) = self.in_flight.front() else {
             return Err(Broken("an answer that nobody asked for"));
         };
+        if flying.chunk.is_batch() {
+            return self.batch(flying, start);
+        }
         let mut row = Row {
             count: 0,
             end: start,
             has_fault: false,
+            is_refusal: false,
         };
         let first = flying.chunk.first + u64::from(flying.answered);
         let left = flying.chunk.count - flying.answered;
@@ -380,6 +393,9 @@ impl<O> Link<O> {
             let most = match header.kind {
                 Kind::Value => self.max_result_bytes,
                 Kind::Fault => FaultReport::MAX_BYTES,
+                Kind::Batch | Kind::Refused => {
+                    return Err(Broken("an answer to many jobs that were asked one by one"));
+                }
                 Kind::Chunk | Kind::Job => {
                     return Err(Broken("a request in the place of an answer"));
                 }
@@ -401,6 +417,52 @@ impl<O> Link<O> {
             row.has_fault |= header.kind == Kind::Fault;
         }
         Ok(row)
+    }
+
+    /// The whole answer in the inbox at `start` to a batch, if it is there.
+    fn batch(&self, flying: &Flying<O>, start: usize) -> Result<Row, Broken> {
+        let mut row = Row {
+            count: 0,
+            end: start,
+            has_fault: false,
+            is_refusal: false,
+        };
+        let frame = &self.inbox[start..];
+        let Some(head) = frame.first_chunk() else {
+            return Ok(row);
+        };
+        let header = Header::decode(*head).ok_or(Broken("a frame of an unknown kind"))?;
+        if !matches!(header.kind, Kind::Batch | Kind::Refused) {
+            return Err(Broken(
+                "an answer to one job of those that were asked together",
+            ));
+        }
+        if header.job != flying.chunk.first as u32 & 0xff_ffff
+            || flying.sent < flying.chunk.frames.len()
+        {
+            return Err(Broken("an answer to another job than the one it was asked"));
+        }
+        if header.length > self.max_result_bytes {
+            return Err(Broken("an answer that is longer than a worker makes them"));
+        }
+        if frame.len() < header.frame_bytes() {
+            return Ok(row);
+        }
+        row.is_refusal = header.kind == Kind::Refused;
+        let results = frame[Header::BYTES..header.frame_bytes()].first_chunk();
+        if !row.is_refusal
+            && results.is_none_or(|&count| u32::from_le_bytes(count) != flying.chunk.count)
+        {
+            return Err(Broken("another number of results than it was asked jobs"));
+        }
+        row.end += header.frame_bytes();
+        row.count = flying.chunk.count;
+        Ok(row)
+    }
+
+    /// Takes back the batches whose jobs have to be asked one by one.
+    pub(crate) fn take_refused(&mut self) -> Vec<Chunk<O>> {
+        std::mem::take(&mut self.refused)
     }
 
     /// Says that this side sleeps until the front chunk is answered. Look for answers once more before you block.
@@ -475,7 +537,8 @@ impl<O> Link<O> {
         let mut waiting = Vec::new();
         for (place, flying) in std::mem::take(&mut self.in_flight).into_iter().enumerate() {
             let mut rest = flying.chunk.skip(flying.answered);
-            if place == 0 && ran {
+            // Which of a batch's jobs ran is not known, and what is a batch may run twice.
+            if place == 0 && ran && !rest.is_batch() {
                 let behind = rest.split_off(1);
                 running = Some((rest, log.clone()));
                 waiting.extend(behind);
@@ -531,6 +594,7 @@ struct Row {
     count: u32,
     end: usize,
     has_fault: bool,
+    is_refusal: bool,
 }
 
 /// The worker said what no worker says.

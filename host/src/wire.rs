@@ -80,6 +80,11 @@ pub(crate) enum Kind {
     Value = 3,
     /// From the worker: a [`FaultReport`] of a job without a result.
     Fault = 4,
+    /// To the worker: all jobs of a chunk at once, as the one argument of a function that takes a list of them. From the
+    /// worker: the list of their results.
+    Batch = 5,
+    /// From the worker: such a list gave no list of as many results, so the jobs have to be asked one by one.
+    Refused = 6,
 }
 
 /// What a chunk of jobs begins with.
@@ -138,6 +143,8 @@ impl Header {
             2 => Kind::Job,
             3 => Kind::Value,
             4 => Kind::Fault,
+            5 => Kind::Batch,
+            6 => Kind::Refused,
             _ => return None,
         };
         Some(Header {

@@ -193,9 +193,12 @@ impl Server<'_> {
                     self.requests.release(held);
                     continue;
                 }
-                Kind::Job => {}
-                Kind::Value | Kind::Fault => return HungUp::InTheMiddle,
+                Kind::Job | Kind::Batch => {}
+                Kind::Value | Kind::Fault | Kind::Refused => return HungUp::InTheMiddle,
             }
+            let is_batch = header.kind == Kind::Batch;
+            let kind = if is_batch { Kind::Batch } else { Kind::Value };
+            let jobs = if is_batch { chunk.jobs } else { 1 };
             // Without a time limit nobody asks when the job started, only whether one runs.
             let now = if self.timed {
                 monotonic_nanoseconds()
@@ -205,16 +208,24 @@ impl Server<'_> {
             self.bell.set_started(now, self.answered);
             self.log.clear();
             answer.clear();
-            let result = wire::put_frame(Kind::Value, header.job, &mut answer, |result| {
+            let result = wire::put_frame(kind, header.job, &mut answer, |result| {
                 self.guest.call(chunk.function, &frame[payload], result)
             });
             self.requests.release(held);
             let result = result.and_then(|()| self.check_length(&answer));
-            if let Err(report) = result {
+            if is_batch {
+                let results = answer[Header::BYTES..].first_chunk();
+                if result.is_err() || results.is_none_or(|&count| u32::from_le_bytes(count) != jobs)
+                {
+                    answer.clear();
+                    put_refusal(header.job, &mut answer);
+                }
+            } else if let Err(report) = result {
                 answer.clear();
                 put_report(header.job, &report, &mut answer);
             }
-            chunk.jobs = chunk.jobs.saturating_sub(1);
+            chunk.jobs = chunk.jobs.saturating_sub(jobs);
+            self.answered += u64::from(jobs);
             if self.send(&answer, chunk.jobs == 0).is_err() {
                 return HungUp::InTheMiddle;
             }
@@ -272,7 +283,6 @@ impl Server<'_> {
             }
             self.wait(|server| server.answers.space().map(|space| space > 0))?;
         }
-        self.answered += 1;
         if !is_last {
             return Ok(());
         }
@@ -337,6 +347,11 @@ impl Server<'_> {
             Err(error) => Err(error),
         }
     }
+}
+
+fn put_refusal(job: u32, answer: &mut Vec<u8>) {
+    let nothing = |_: &mut Vec<u8>| Ok::<_, std::convert::Infallible>(());
+    let Ok(()) = wire::put_frame(Kind::Refused, job, answer, nothing);
 }
 
 fn put_report(job: u32, report: &FaultReport, answer: &mut Vec<u8>) {

@@ -13,6 +13,11 @@ impl Guest for Arith {
             .unwrap_or_else(|| panic!("square({n}) overflows a 64-bit integer"))
     }
 
+    fn square_batch(mut numbers: Vec<i64>) -> Vec<i64> {
+        numbers.iter_mut().for_each(|n| *n = Self::square(*n));
+        numbers
+    }
+
     fn square_root(x: f64) -> f64 {
         assert!(x >= 0.0, "square-root({x}) is not a real number");
         (x.sqrt() * 100.0).round() / 100.0

@@ -4,7 +4,7 @@
 //! `pool:tasks/arith@0.1.0#square`.
 
 use super::Description;
-use crate::types::Function;
+use crate::types::{Function, Type};
 use std::collections::HashMap;
 
 /// How many candidates an error's text lists: as many as fit a few lines of a terminal.
@@ -46,6 +46,26 @@ pub enum FindError {
 }
 
 impl Description {
+    /// The function beside this one that does the same for a list: `f-batch: func(list<T>) -> list<R>` for
+    /// `f: func(T) -> R`.
+    pub(crate) fn batch_of(&self, function: &Function) -> Option<usize> {
+        let [param] = &function.params[..] else {
+            return None;
+        };
+        let result = function.result.as_ref()?;
+        let list_of = |list: &Type, item: &Type| matches!(list, Type::List(of) if **of == *item);
+        let is_batch = |other: &Function| {
+            other.interface == function.interface
+                && other.name.strip_suffix("-batch") == Some(&function.name)
+                && matches!(&other.params[..], [list] if list_of(&list.ty, &param.ty))
+                && other
+                    .result
+                    .as_ref()
+                    .is_some_and(|list| list_of(list, result))
+        };
+        self.functions.iter().position(is_batch)
+    }
+
     /// The index in [`functions`](Self::functions) of the function that this name means.
     ///
     /// # Errors

@@ -1,5 +1,9 @@
 //! Jobs that travel together, and the answers that come back: whole frames of the [`wire`], and who they belong to.
 //!
+//! Each job of a chunk has a frame of its own, unless the component has a function that takes a list of such jobs: then the
+//! chunk is a *batch*, one frame with the list of all. A batch is all or nothing: if anything goes wrong with it, its
+//! jobs are asked one by one, so that each has its own outcome.
+//!
 //! What is in the frames of answers was checked by the link before it came here.
 
 use super::Row;
@@ -19,11 +23,15 @@ pub(crate) struct Chunk<O> {
     /// How many workers were lost while its first job was the next that they would have started.
     pub(crate) losses: u32,
     pub(crate) frames: Vec<u8>,
+    /// Where the arguments of each job end in the frames, if they are a batch.
+    batch: Option<Vec<u32>>,
 }
 
 impl<O> Chunk<O> {
     /// The frame of the head, which is always the first.
     const HEAD_BYTES: usize = Header::BYTES + 8;
+    /// Where the items of a batch start: behind its header and their number.
+    const LIST_START: usize = Self::HEAD_BYTES + Header::BYTES + 4;
 
     /// A chunk for this function, without jobs yet.
     pub(crate) fn new(owner: O, function: u32, first: u64) -> Chunk<O> {
@@ -35,7 +43,22 @@ impl<O> Chunk<O> {
             attempts: 0,
             losses: 0,
             frames: vec![0; Self::HEAD_BYTES],
+            batch: None,
         }
+    }
+
+    /// The same for a function that takes a list of jobs and returns that of their results.
+    pub(crate) fn batch(owner: O, function: u32, first: u64) -> Chunk<O> {
+        Chunk {
+            frames: vec![0; Self::LIST_START],
+            batch: Some(Vec::new()),
+            ..Chunk::new(owner, function, first)
+        }
+    }
+
+    /// Whether the jobs are one list.
+    pub(crate) fn is_batch(&self) -> bool {
+        self.batch.is_some()
     }
 
     /// Adds the next job, whose arguments `write` appends.
@@ -44,8 +67,20 @@ impl<O> Chunk<O> {
         &mut self,
         write: impl FnOnce(&mut Vec<u8>) -> Result<(), E>,
     ) -> Result<(), E> {
-        let job = (self.first + u64::from(self.count)) as u32;
-        wire::put_frame(Kind::Job, job, &mut self.frames, write)?;
+        match &mut self.batch {
+            None => {
+                let job = (self.first + u64::from(self.count)) as u32;
+                wire::put_frame(Kind::Job, job, &mut self.frames, write)?;
+            }
+            Some(ends) => {
+                let end = self.frames.len();
+                if let Err(error) = write(&mut self.frames) {
+                    self.frames.truncate(end);
+                    return Err(error);
+                }
+                ends.push(self.frames.len() as u32);
+            }
+        }
         self.count += 1;
         Ok(())
     }
@@ -63,6 +98,39 @@ impl<O> Chunk<O> {
         };
         self.frames[..Header::BYTES].copy_from_slice(&header.encode());
         self.frames[Header::BYTES..Self::HEAD_BYTES].copy_from_slice(&head.encode());
+        if let Some(ends) = &self.batch {
+            let list = Self::HEAD_BYTES + Header::BYTES;
+            let end = ends.last().map_or(Self::LIST_START, |&end| end as usize);
+            let header = Header {
+                kind: Kind::Batch,
+                job: self.first as u32,
+                length: (end - list) as u32,
+            };
+            self.frames[Self::HEAD_BYTES..list].copy_from_slice(&header.encode());
+            self.frames[list..Self::LIST_START].copy_from_slice(&self.count.to_le_bytes());
+            self.frames
+                .resize(Self::HEAD_BYTES + header.frame_bytes(), 0);
+        }
+    }
+
+    /// The same jobs, each in a frame of its own, for this function.
+    pub(crate) fn one_by_one(self, function: u32) -> Chunk<O> {
+        let Some(ends) = self.batch else {
+            return self;
+        };
+        let mut chunk = Chunk::new(self.owner, function, self.first);
+        chunk.losses = self.losses;
+        let mut start = Self::LIST_START;
+        for end in ends {
+            let arguments = &self.frames[start..end as usize];
+            start = end as usize;
+            let pushed = chunk.push(|payload| {
+                payload.extend_from_slice(arguments);
+                Ok::<_, std::convert::Infallible>(())
+            });
+            let Ok(()) = pushed;
+        }
+        chunk
     }
 
     /// The answers to a row of its jobs, of which so many were answered before.
@@ -71,6 +139,7 @@ impl<O> Chunk<O> {
             first: self.first + u64::from(answered),
             count: row.count,
             has_fault: row.has_fault,
+            is_batch: self.is_batch(),
             attempt: if answered == 0 { self.attempts + 1 } else { 1 },
             frames,
             read: 0,
@@ -133,6 +202,7 @@ pub(crate) struct Answers {
     pub(crate) count: u32,
     /// Whether one of them is the report of a fault.
     pub(crate) has_fault: bool,
+    is_batch: bool,
     /// How often the next job was started, this time included.
     attempt: u32,
     frames: Vec<u8>,
@@ -149,7 +219,13 @@ pub(crate) struct Answer<'a> {
 }
 
 impl Answers {
-    /// The next answer.
+    /// The results of a batch, as the bytes of a list. Of other answers nothing: they come one by one.
+    pub(crate) fn list(&self) -> Option<&[u8]> {
+        let header = Header::decode(*self.frames.first_chunk()?)?;
+        (self.is_batch).then(|| &self.frames[Header::BYTES..Header::BYTES + header.length as usize])
+    }
+
+    /// The next answer of those that come one by one.
     #[inline]
     pub(crate) fn next(&mut self) -> Option<Answer<'_>> {
         self.count = self.count.checked_sub(1)?;

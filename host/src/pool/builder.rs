@@ -215,6 +215,13 @@ impl Builder {
             timeout: self.limits.timeout,
             max_jobs: self.max_jobs_per_worker,
             retry: !start.grants.allow_effects(),
+            // What is counted for each job needs each job by itself, and so does an instance of its own; and should a
+            // batch fail, its jobs run again.
+            batches: !start.grants.allow_effects()
+                && self.isolation == Isolation::InstancePerWorker
+                && self.limits.timeout.is_none()
+                && self.limits.fuel.is_none()
+                && self.max_jobs_per_worker.is_none(),
         };
         let launch = Launch {
             program: self.program,

@@ -89,6 +89,8 @@ pub(super) struct Rules {
     pub(super) max_jobs: Option<u64>,
     /// Whether running a job twice can do no harm.
     pub(super) retry: bool,
+    /// Whether jobs may go together to a function that takes a list of them.
+    pub(super) batches: bool,
 }
 
 pub(super) struct Driver {
@@ -223,7 +225,15 @@ impl Driver {
                 }
             }
         }
-        match collected.and_then(|_| link.flush()) {
+        let refused = link.take_refused();
+        let collected = collected.and_then(|_| link.flush());
+        for batch in refused.into_iter().rev() {
+            batch.owner.refuse();
+            let function = batch.owner.function;
+            self.requeue(batch.one_by_one(function));
+        }
+        let seat = &mut self.seats[index];
+        match collected {
             Ok(true) => seat.since = Some(Instant::now()),
             Ok(false) => {}
             Err(broken) => return self.lose(index, Some(broken)),
@@ -421,7 +431,9 @@ impl Driver {
         if killed_for.is_none() {
             self.losses.push_back(Instant::now());
         }
-        for mut chunk in waiting.into_iter().rev() {
+        for chunk in waiting.into_iter().rev() {
+            let function = chunk.owner.function;
+            let mut chunk = chunk.one_by_one(function);
             if chunk.losses >= LOSSES && killed_for.is_none() {
                 let behind = chunk.split_off(1);
                 self.fail(&chunk, Cause::WorkerLost(end.clone()), 0, Some(pid));

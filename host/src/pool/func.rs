@@ -220,7 +220,16 @@ impl<'p> Call<'p> {
     }
 
     pub(super) fn task(&self, home: Home) -> Arc<Task> {
-        Arc::new(Task::new(self.function as u32, self.shared.chunk, home))
+        let batch = (home == Home::Stream)
+            .then_some(self.signature().batch)
+            .flatten();
+        let task = Task::new(self.function as u32, self.shared.chunk, home);
+        Arc::new(task.with_batch(batch))
+    }
+
+    /// A list of results.
+    pub(super) fn results(&self) -> &'p Type {
+        &self.signature().results
     }
 
     pub(super) fn all<P: Serialize, R: DeserializeOwned>(

@@ -37,6 +37,10 @@ pub(super) struct Signature {
     /// All parameters, as a tuple.
     pub(super) arguments: Type,
     pub(super) result: Type,
+    /// A list of such results, and the function that makes it of a list of such arguments, if there is one that may be
+    /// used.
+    pub(super) results: Type,
+    pub(super) batch: Option<u32>,
 }
 
 pub(crate) struct Shared {
@@ -89,7 +93,15 @@ impl Shared {
             epoll::EventData::new_u64(NUDGE),
             epoll::EventFlags::IN,
         )?;
+        let batches = rules.batches;
         let signatures = description.functions.iter().map(|function| Signature {
+            results: Type::List(Box::new(
+                (function.result.clone()).unwrap_or(crate::codec::NOTHING.clone()),
+            )),
+            batch: description
+                .batch_of(function)
+                .filter(|_| batches)
+                .map(|index| index as u32),
             arguments: Type::Tuple(
                 function
                     .params

@@ -13,7 +13,6 @@ use crate::wire::FaultReport;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::collections::{BTreeMap, VecDeque};
-use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -37,16 +36,12 @@ pub(super) enum Order {
 ///
 /// Dropping it lets the jobs that are under way finish unheard.
 pub struct Imap<'p, I, R> {
-    stream: Stream<'p, I>,
-    result: PhantomData<fn() -> R>,
+    stream: Stream<'p, I, R>,
 }
 
 impl<'p, I, R> Imap<'p, I, R> {
-    pub(super) fn new(stream: Stream<'p, I>) -> Self {
-        Imap {
-            stream,
-            result: PhantomData,
-        }
+    pub(super) fn new(stream: Stream<'p, I, R>) -> Self {
+        Imap { stream }
     }
 }
 
@@ -64,12 +59,12 @@ impl<I: Iterator<Item: Serialize>, R: DeserializeOwned> Imap<'_, I, R> {
 impl<I: Iterator<Item: Serialize>, R: DeserializeOwned> Iterator for Imap<'_, I, R> {
     type Item = Result<R, Error>;
     fn next(&mut self) -> Option<Result<R, Error>> {
-        let report = self.stream.next::<R>()?;
+        let report = self.stream.next()?;
         Some(report.and_then(|report| Ok(report.outcome?)))
     }
 }
 
-pub(super) struct Stream<'p, I> {
+pub(super) struct Stream<'p, I, R> {
     call: Call<'p>,
     /// `None` once it has ended.
     items: Option<I>,
@@ -85,19 +80,25 @@ pub(super) struct Stream<'p, I> {
     /// Runs that came before their turn, by the index of their first job.
     early: BTreeMap<u64, Run>,
     ready: VecDeque<Run>,
-    reading: Option<Reading>,
+    reading: Option<Reading<R>>,
     /// How long the source took for its last item.
     source_pace: Duration,
 }
 
 /// Answers that are being read.
-struct Reading {
-    answers: Answers,
+struct Reading<R> {
+    results: Results<R>,
     worker: usize,
     pid: u32,
 }
 
-impl<'p, I: Iterator<Item: Serialize>> Stream<'p, I> {
+/// The results of jobs that were asked one by one, or together, from this job on.
+enum Results<R> {
+    Each(Answers),
+    Batch(u64, std::vec::IntoIter<R>),
+}
+
+impl<'p, I: Iterator<Item: Serialize>, R: DeserializeOwned> Stream<'p, I, R> {
     pub(super) fn new(call: Call<'p>, items: I, order: Order) -> Self {
         let counted = call.shared.driver().begin();
         Stream {
@@ -118,10 +119,10 @@ impl<'p, I: Iterator<Item: Serialize>> Stream<'p, I> {
     }
 
     /// The next outcome. `Err` comes last.
-    pub(super) fn next<R: DeserializeOwned>(&mut self) -> Option<Result<Report<R>, Error>> {
+    pub(super) fn next(&mut self) -> Option<Result<Report<R>, Error>> {
         loop {
             if let Some(reading) = &mut self.reading {
-                match reading.next::<R>(&self.call) {
+                match reading.next(&self.call) {
                     Some(report) => {
                         self.yielded += 1;
                         return Some(Ok(report));
@@ -144,13 +145,17 @@ impl<'p, I: Iterator<Item: Serialize>> Stream<'p, I> {
                     answers,
                     worker,
                     pid,
-                }) => {
-                    self.reading = Some(Reading {
-                        answers,
-                        worker,
-                        pid,
-                    });
-                }
+                }) => match batch(&answers, &self.call, pid) {
+                    None => self.read(Results::Each(answers), worker, pid),
+                    Some(Ok(results)) => {
+                        let results = Results::Batch(answers.first, results.into_iter());
+                        self.read(results, worker, pid);
+                    }
+                    Some(Err(faults)) => faults.into_iter().for_each(|fault| {
+                        let fault = Box::new(fault);
+                        self.ready.push_front(Run::Fault { fault, worker });
+                    }),
+                },
                 None => {
                     if !self.advance() {
                         return self.error.take().map(Err);
@@ -160,8 +165,16 @@ impl<'p, I: Iterator<Item: Serialize>> Stream<'p, I> {
         }
     }
 
+    fn read(&mut self, results: Results<R>, worker: usize, pid: u32) {
+        self.reading = Some(Reading {
+            results,
+            worker,
+            pid,
+        });
+    }
+
     /// All results in order, or the first error.
-    pub(super) fn gather<R: DeserializeOwned>(mut self) -> Result<Vec<R>, Error> {
+    pub(super) fn gather(mut self) -> Result<Vec<R>, Error> {
         let expected = self.items.as_ref().map_or(0, |items| items.size_hint().0);
         // An iterator may promise anything; memory is taken for what is plausible, and grows from there.
         let mut results = Vec::with_capacity(expected.min(1 << 20));
@@ -175,16 +188,22 @@ impl<'p, I: Iterator<Item: Serialize>> Stream<'p, I> {
                     }
                     Run::Answers {
                         mut answers, pid, ..
-                    } => {
-                        while let Some(answer) = answers.next() {
-                            match outcome(answer, &self.call, pid) {
-                                Ok(result) => results.push(result),
-                                Err(fault) => {
-                                    first_fault.get_or_insert(fault);
+                    } => match batch(&answers, &self.call, pid) {
+                        Some(Ok(mut batch)) => results.append(&mut batch),
+                        Some(Err(faults)) => {
+                            first_fault = first_fault.or(faults.into_iter().last())
+                        }
+                        None => {
+                            while let Some(answer) = answers.next() {
+                                match outcome(answer, &self.call, pid) {
+                                    Ok(result) => results.push(result),
+                                    Err(fault) => {
+                                        first_fault.get_or_insert(fault);
+                                    }
                                 }
                             }
                         }
-                    }
+                    },
                 }
             }
         }
@@ -250,7 +269,10 @@ impl<'p, I: Iterator<Item: Serialize>> Stream<'p, I> {
         let Some(items) = &mut self.items else {
             return false;
         };
-        let mut chunk = Chunk::new(self.task.clone(), self.task.function, self.sent);
+        let mut chunk = match self.task.batch() {
+            Some(batch) => Chunk::batch(self.task.clone(), batch, self.sent),
+            None => Chunk::new(self.task.clone(), self.task.function, self.sent),
+        };
         let started = Instant::now();
         let mut look_at = 1;
         while u64::from(chunk.count) < limit && chunk.frames.len() < CHUNK_BYTES {
@@ -319,12 +341,12 @@ impl<'p, I: Iterator<Item: Serialize>> Stream<'p, I> {
         let reading = self
             .reading
             .as_ref()
-            .map_or(0, |reading| u64::from(reading.answers.count));
+            .map_or(0, |reading| reading.results.left());
         self.yielded + reading + self.ready.iter().map(Run::count).sum::<u64>()
     }
 }
 
-impl<I> Drop for Stream<'_, I> {
+impl<I, R> Drop for Stream<'_, I, R> {
     fn drop(&mut self) {
         if !self.counted {
             return;
@@ -336,16 +358,52 @@ impl<I> Drop for Stream<'_, I> {
     }
 }
 
-impl Reading {
-    fn next<R: DeserializeOwned>(&mut self, call: &Call<'_>) -> Option<Report<R>> {
-        let answer = self.answers.next()?;
+impl<R: DeserializeOwned> Reading<R> {
+    fn next(&mut self, call: &Call<'_>) -> Option<Report<R>> {
+        let (job, outcome) = match &mut self.results {
+            Results::Each(answers) => {
+                let answer = answers.next()?;
+                (answer.job, outcome(answer, call, self.pid))
+            }
+            Results::Batch(next, results) => {
+                let result = results.next()?;
+                *next += 1;
+                (*next - 1, Ok(result))
+            }
+        };
         Some(Report {
-            job: answer.job,
+            job,
             worker: self.worker,
             pid: self.pid,
-            outcome: outcome(answer, call, self.pid),
+            outcome,
         })
     }
+}
+
+impl<R> Results<R> {
+    fn left(&self) -> u64 {
+        match self {
+            Results::Each(answers) => u64::from(answers.count),
+            Results::Batch(_, results) => results.len() as u64,
+        }
+    }
+}
+
+/// The results of a batch, or what became of its jobs, the last of them first, if they are no such results; `None` for
+/// answers that come one by one.
+fn batch<R: DeserializeOwned>(
+    answers: &Answers,
+    call: &Call<'_>,
+    pid: u32,
+) -> Option<Result<Vec<R>, Vec<Fault>>> {
+    let results = codec::decode(answers.list()?, call.results());
+    let jobs = answers.first..answers.first + u64::from(answers.count);
+    Some(results.map_err(|error| {
+        let report = undecodable(call, &error);
+        jobs.rev()
+            .map(|job| fault_of(job, 1, pid, report.clone()))
+            .collect()
+    }))
 }
 
 /// The outcome that an answer is.
@@ -355,20 +413,27 @@ pub(super) fn outcome<R: DeserializeOwned>(
     call: &Call<'_>,
     pid: u32,
 ) -> Result<R, Fault> {
-    let fault = |report: FaultReport| Fault {
-        job: answer.job,
-        attempt: answer.attempt,
+    let fault = |report| fault_of(answer.job, answer.attempt, pid, report);
+    let bytes = answer.result.map_err(fault)?;
+    codec::decode(bytes, call.result()).map_err(|error| fault(undecodable(call, &error)))
+}
+
+fn fault_of(job: u64, attempt: u32, pid: u32, report: FaultReport) -> Fault {
+    Fault {
+        job,
+        attempt,
         pid: Some(pid),
         cause: report.cause,
         backtrace: report.backtrace,
         stderr: report.stderr,
-    };
-    let bytes = answer.result.map_err(fault)?;
-    codec::decode(bytes, call.result()).map_err(|error| {
-        fault(FaultReport {
-            cause: Cause::Result(format!("it is no `{}`: {error}", call.result())),
-            backtrace: Vec::new(),
-            stderr: String::new(),
-        })
-    })
+    }
+}
+
+#[cold]
+fn undecodable(call: &Call<'_>, error: &codec::DecodeError) -> FaultReport {
+    FaultReport {
+        cause: Cause::Result(format!("it is no `{}`: {error}", call.result())),
+        backtrace: Vec::new(),
+        stderr: String::new(),
+    }
 }

@@ -6,7 +6,7 @@
 use crate::job::Fault;
 use crate::link::Answers;
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 use std::thread::{Thread, ThreadId};
@@ -19,6 +19,8 @@ const CHUNK_TIME: Duration = Duration::from_micros(200);
 const CHUNK_JOBS: u64 = 2048;
 /// A job that takes this long is worth a worker's whole attention: nothing is queued behind it while others are free.
 pub(super) const LONG_JOB: Duration = Duration::from_millis(1);
+/// So many refused batches in a row show that more of them would be done twice in vain.
+const REFUSALS: u32 = 2;
 /// How many chunks of short jobs are with a worker at a time: one runs, one waits, one hides the time to bring another.
 pub(super) const DEPTH: usize = 3;
 
@@ -29,6 +31,10 @@ pub(super) struct Task {
     /// A fixed number of jobs a chunk.
     pub(super) chunk: Option<u32>,
     pub(super) home: Home,
+    /// The function that takes a list of such jobs, if there is one that may be used.
+    batch: Option<u32>,
+    /// Batches that were refused since the last one that was not.
+    refusals: AtomicU32,
     cancelled: AtomicBool,
     /// What a job costs a worker, in nanoseconds, smoothed; 0 for not known yet.
     cost_ns: AtomicU64,
@@ -102,11 +108,29 @@ impl Task {
             function,
             chunk,
             home,
+            batch: None,
+            refusals: AtomicU32::new(0),
             cancelled: AtomicBool::new(false),
             cost_ns: AtomicU64::new(0),
             grown: AtomicU64::new(0),
             inbox: Mutex::default(),
         }
+    }
+
+    /// The same task, whose jobs may go together to this function.
+    pub(super) fn with_batch(self, batch: Option<u32>) -> Task {
+        Task { batch, ..self }
+    }
+
+    /// The function to give the next jobs to as a list. Jobs whose batches are refused twice in a row go one by one.
+    pub(super) fn batch(&self) -> Option<u32> {
+        self.batch
+            .filter(|_| self.refusals.load(Ordering::Relaxed) < REFUSALS)
+    }
+
+    /// Notes that a batch of its jobs has to be asked one by one.
+    pub(super) fn refuse(&self) {
+        self.refusals.fetch_add(1, Ordering::Relaxed);
     }
 
     fn inbox(&self) -> MutexGuard<'_, Inbox> {
@@ -123,7 +147,12 @@ impl Task {
         let mut inbox = self.inbox();
         inbox.missing = inbox.missing.saturating_sub(run.count());
         inbox.has_fault |= match &run {
-            Run::Answers { answers, .. } => answers.has_fault,
+            Run::Answers { answers, .. } => {
+                if answers.list().is_some() {
+                    self.refusals.store(0, Ordering::Relaxed);
+                }
+                answers.has_fault
+            }
             Run::Fault { .. } => true,
         };
         inbox.runs.push_back(run);
@@ -200,7 +229,13 @@ impl Task {
         let known = self.cost_ns.load(Ordering::Relaxed);
         let smoothed = if known == 0 { cost } else { (known + cost) / 2 };
         self.cost_ns.store(smoothed.max(1), Ordering::Relaxed);
-        let grown = (self.grown.load(Ordering::Relaxed).max(1) * 2).min(CHUNK_JOBS);
+        // The jobs of a batch have no frames of their own; how many fit a chunk is a matter of their bytes alone.
+        let most = if self.batch().is_some() {
+            u64::MAX / 2
+        } else {
+            CHUNK_JOBS
+        };
+        let grown = self.grown.load(Ordering::Relaxed).clamp(1, most / 2) * 2;
         self.grown.store(grown, Ordering::Relaxed);
     }
 
