@@ -40,7 +40,7 @@ fn component(last: &str) -> Vec<u8> {
       (core instance $i (instantiate $m))
       (func (export "f") (param "n" s64) (result s64) (canon lift (core func $i "f")))
       (func (export "f-batch") (param "list" (list s64)) (result (list s64))
-        (canon lift (core func $i "f-batch") (memory $i "memory") (realloc (func $i "realloc")))))"#;
+        (canon lift (core func $i "f-batch") (memory (core memory $i "memory")) (realloc (core func $i "realloc")))))"#;
     text.replace("LAST", last).into_bytes()
 }
 
