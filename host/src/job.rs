@@ -104,6 +104,23 @@ pub struct Report<T> {
     pub outcome: Outcome<T>,
 }
 
+/// What a worker reports of a job without a value; the pool makes it a [`Fault`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct FaultReport {
+    /// What happened.
+    pub cause: Cause,
+    /// The guest's functions at the moment of a trap, innermost first.
+    pub backtrace: Vec<String>,
+    /// The last lines that the guest wrote to its standard error.
+    pub stderr: String,
+}
+
+impl FaultReport {
+    /// The longest report, in bytes: many times what 32 frames of a backtrace and the lines before it take. Each byte
+    /// of a list of texts can cost the parent the 24 bytes of an empty one, so a report may be no longer than this.
+    pub(crate) const MAX_BYTES: u32 = 1 << 20;
+}
+
 /// What a job may use. The defaults keep a mistake in a guest from hurting the machine.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Limits {

@@ -37,7 +37,7 @@ mod role;
 mod wire;
 mod worker;
 
-pub use component::{Description, Source};
+pub use component::Source;
 pub use job::{Cause, Dir, Fault, Isolation, Limits, Outcome, Report};
 pub use link::StartError;
 pub use pool::{
@@ -45,7 +45,7 @@ pub use pool::{
     wait,
 };
 pub use role::NoChildren;
-pub use types::Type;
+pub use types::{Description, Type};
 pub use value::Value;
 
 /// Serves as a worker, and does not return, if this process was started as one. Call it in the first line of `main`.

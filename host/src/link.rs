@@ -6,10 +6,10 @@
 //!
 //! Owning is reaping: dropping a link kills its process and waits for its end.
 
-use crate::job::{Cause, End};
+use crate::job::{Cause, End, FaultReport};
 use crate::ring::{self, Reader, Writer};
 use crate::role::{self, NoChildren, Role};
-use crate::wire::{self, FaultReport, Header, Hello, Kind};
+use crate::wire::{self, Header, Hello, Kind};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::io::Errno;

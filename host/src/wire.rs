@@ -4,8 +4,8 @@
 //! [`ring`](crate::ring). One enum or struct for each direction; a new field must break the golden bytes of the tests,
 //! whose failure says: raise [`VERSION`].
 
-use crate::component::Description;
-use crate::job::{Cause, Grants, Isolation, Limits};
+use crate::job::{Grants, Isolation, Limits};
+use crate::types::Description;
 use serde::{Deserialize, Serialize};
 
 /// The version of everything that parent and child say to each other, the codec and the ring included. They are always
@@ -51,23 +51,6 @@ impl Hello {
     pub(crate) const MAX_BYTES: usize = 4096;
 }
 
-/// What a worker reports of a job without a value: the payload of a fault frame.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) struct FaultReport {
-    /// What happened.
-    pub cause: Cause,
-    /// The guest's functions at the moment of a trap, innermost first.
-    pub backtrace: Vec<String>,
-    /// The last lines that the guest wrote to its standard error.
-    pub stderr: String,
-}
-
-impl FaultReport {
-    /// The longest report, in bytes: many times what 32 frames of a backtrace and the lines before it take. Each byte
-    /// of a list of texts can cost the parent the 24 bytes of an empty one, so a report may be no longer than this.
-    pub(crate) const MAX_BYTES: u32 = 1 << 20;
-}
-
 /// What a frame is. A frame is a [`Header`] and a payload, filled up with zeros to a multiple of eight bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
@@ -78,7 +61,7 @@ pub(crate) enum Kind {
     Job = 2,
     /// From the worker: a job's encoded result.
     Value = 3,
-    /// From the worker: a [`FaultReport`] of a job without a result.
+    /// From the worker: a [`FaultReport`](crate::job::FaultReport) of a job without a result.
     Fault = 4,
 }
 

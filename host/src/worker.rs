@@ -4,9 +4,9 @@
 //! engine holds that.
 
 use crate::engine::Guest;
-use crate::job::Cause;
+use crate::job::{Cause, FaultReport};
 use crate::ring::{self, Bell, Log, Reader, Writer};
-use crate::wire::{self, FaultReport, Header, Hello, Kind, Start};
+use crate::wire::{self, Header, Hello, Kind, Start};
 use anyhow::{Context, bail, ensure};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::io::Errno;

@@ -6,7 +6,8 @@
 
 use super::exchange::MAX_HEAD_BYTES;
 use super::key::Key;
-use super::{Component, ComponentError, Description, sealed};
+use super::{Component, ComponentError, sealed};
+use crate::types::Description;
 use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, Stat, fstat, openat, renameat, unlinkat};
 use rustix::process::geteuid;
 use sha2::{Digest, Sha256};

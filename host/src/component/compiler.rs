@@ -3,10 +3,11 @@
 //! The component may be made to take the compiler over. So the limits come first, nothing here writes a file, and the
 //! parent believes nothing of the answer.
 
+use super::describe;
 use super::exchange::{Answer, Refusal, Request, read_head, write_head};
 use super::source::MAX_COMPONENT_BYTES;
-use super::{Description, describe};
 use crate::engine;
+use crate::types::Description;
 use rustix::process::{
     Resource, Rlimit, Signal, getrlimit, set_parent_process_death_signal, setrlimit,
 };

@@ -4,9 +4,10 @@
 //! only thing to wait for is its end. What it then left is a claim, checked and copied before it is used.
 
 use super::exchange::{Answer, Refusal, Request, read_head, write_head};
-use super::{ComponentError, Description, Limit, Options, Source, sealed};
+use super::{ComponentError, Limit, Options, Source, sealed};
 use crate::job::End;
 use crate::role::{self, Role};
+use crate::types::Description;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open};

@@ -4,8 +4,8 @@ use super::cache::Cache;
 use super::compiler::compile;
 use super::exchange::{Answer, MAX_HEAD_BYTES, Refusal, read_head, write_head};
 use super::key::{self, Key};
-use super::{ComponentError, Description, FindError, Source, embedded, sealed};
-use crate::types::{Field, Function, Type};
+use super::{ComponentError, Source, embedded, sealed};
+use crate::types::{Description, FindError, Function, Type};
 use std::fs::{self, File, Permissions};
 use std::io::{Read, Write};
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -394,124 +394,6 @@ fn a_function_in_an_instance_inside_an_instance_is_described_by_its_path() {
     );
 }
 
-fn description(functions: &[&str]) -> Description {
-    let function = |full: &&str| {
-        let (interface, name) = full
-            .rsplit_once('#')
-            .map_or((None, *full), |(i, name)| (Some(i.to_owned()), name));
-        let params = vec![Field {
-            name: "n".into(),
-            ty: Type::S64,
-        }];
-        Function {
-            interface,
-            name: name.to_owned(),
-            params,
-            result: Some(Type::S64),
-        }
-    };
-    Description {
-        functions: functions.iter().map(function).collect(),
-        uncallable: vec![("a:b/c@1.0.0#open".into(), "it is an async function".into())],
-        imports: Vec::new(),
-        wit: String::new(),
-    }
-}
-
-#[test]
-fn a_name_may_be_as_short_as_it_is_unique() {
-    let it = description(&[
-        "pool:tasks/arith@0.1.0#square",
-        "pool:tasks/arith@0.1.0#cube",
-        "a:b/shapes#cube",
-        "run",
-    ]);
-    let names = [
-        "square",
-        "arith/square",
-        "arith@0.1.0/square",
-        "pool:tasks/arith/square",
-    ];
-    for name in names.into_iter().chain([
-        "pool:tasks/arith@0.1.0/square",
-        "pool:tasks/arith@0.1.0#square",
-    ]) {
-        assert_eq!(it.find(name), Ok(0), "{name}");
-    }
-    assert_eq!(it.find("arith/cube"), Ok(1));
-    assert_eq!(it.find("shapes/cube"), Ok(2));
-    assert_eq!(it.find("a:b/shapes#cube"), Ok(2));
-    assert_eq!(it.find("run"), Ok(3));
-    let error = it.find("cube").unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        "several functions are called `cube`: write `arith/cube` or `shapes/cube`"
-    );
-}
-
-#[test]
-fn a_function_of_the_world_wins_over_one_of_an_interface() {
-    let it = description(&["a:b/c#run", "run", "a:b/c@1.0.0#go", "a:b/c@2.0.0#go"]);
-    assert_eq!(it.find("run"), Ok(1));
-    assert_eq!(it.find("c/run"), Ok(0));
-    let error = it.find("c/go").unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        "several functions are called `c/go`: write `c@1.0.0/go` or `c@2.0.0/go`"
-    );
-}
-
-#[test]
-fn a_name_that_leads_nowhere_says_which_would() {
-    let it = description(&[
-        "pool:tasks/arith@0.1.0#square-root",
-        "pool:tasks/arith@0.1.0#cube",
-    ]);
-    let said = |name: &str| it.find(name).unwrap_err().to_string();
-    assert_eq!(
-        said("square_root"),
-        "no function `square_root`: the component exports `square-root`, `cube`; did you mean `square-root`?"
-    );
-    assert!(said("arith/cub").ends_with("did you mean `arith/cube`?"));
-    assert!(said("other/cube").contains("no function"));
-    for odd in [
-        "",
-        "#",
-        "/",
-        "arith/",
-        "#cube",
-        "/cube",
-        "arith#cube",
-        "cube#",
-        "q".repeat(1 << 16).as_str(),
-    ] {
-        assert!(
-            matches!(it.find(odd), Err(FindError::Unknown { .. })),
-            "{odd}"
-        );
-    }
-    assert!(said("open").contains("it is an async function"));
-    let none = Description {
-        functions: Vec::new(),
-        ..it.clone()
-    };
-    assert!(
-        none.find("f")
-            .unwrap_err()
-            .to_string()
-            .contains("exports no function that can be called")
-    );
-    let many = description(&[
-        "a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l", "m", "n",
-    ]);
-    assert!(
-        many.find("something")
-            .unwrap_err()
-            .to_string()
-            .ends_with("`l` and 2 more")
-    );
-}
-
 #[test]
 fn a_head_is_refused_for_its_length_before_it_is_read() {
     let mut head = [
@@ -536,8 +418,19 @@ fn a_head_is_refused_for_its_length_before_it_is_read() {
 #[test]
 fn a_head_cut_anywhere_or_with_any_wrong_byte_is_refused_or_another_head_and_never_panics() {
     let mut head = Vec::new();
+    let function = |interface: Option<&str>| Function {
+        interface: interface.map(str::to_owned),
+        name: "f".into(),
+        params: Vec::new(),
+        result: Some(Type::S64),
+    };
     let answer = Answer::Compiled {
-        description: description(&["a:b/c#f", "g"]),
+        description: Description {
+            functions: vec![function(Some("a:b/c")), function(None)],
+            uncallable: vec![("open".into(), "it is an async function".into())],
+            imports: Vec::new(),
+            wit: String::new(),
+        },
         code_bytes: 1,
     };
     write_head(&mut head, &answer).unwrap();

@@ -1,6 +1,7 @@
 //! Golden bytes. If one of these fails because a message changed on purpose, raise `VERSION` and write the new bytes.
 
 use super::*;
+use crate::job::{Cause, FaultReport};
 
 #[test]
 fn a_header_is_its_length_its_job_and_its_kind() {
