@@ -16,7 +16,6 @@ mod embedded;
 mod exchange;
 mod helper;
 mod key;
-mod sealed;
 mod source;
 #[cfg(test)]
 mod tests;

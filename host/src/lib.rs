@@ -34,6 +34,7 @@ mod engine;
 mod link;
 mod ring;
 mod role;
+mod sealed;
 mod wire;
 mod worker;
 

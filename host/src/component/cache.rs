@@ -6,7 +6,8 @@
 
 use super::exchange::MAX_HEAD_BYTES;
 use super::key::Key;
-use super::{Component, ComponentError, sealed};
+use super::{Component, ComponentError};
+use crate::sealed;
 use crate::types::Description;
 use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, Stat, fstat, openat, renameat, unlinkat};
 use rustix::process::geteuid;

@@ -4,7 +4,8 @@ use super::cache::Cache;
 use super::compiler::compile;
 use super::exchange::{Answer, MAX_HEAD_BYTES, Refusal, read_head, write_head};
 use super::key::{self, Key};
-use super::{ComponentError, Source, embedded, sealed};
+use super::{ComponentError, Source, embedded};
+use crate::sealed;
 use crate::types::{Description, FindError, Function, Type};
 use std::fs::{self, File, Permissions};
 use std::io::{Read, Write};
@@ -60,10 +61,7 @@ fn stored(test: &str) -> Stored {
 }
 
 fn memory(bytes: &[u8]) -> File {
-    let mut memory = sealed::create("host-test").unwrap();
-    memory.write_all(bytes).unwrap();
-    std::io::Seek::rewind(&mut memory).unwrap();
-    memory
+    sealed::filled("host-test", |memory| memory.write_all(bytes)).unwrap()
 }
 
 fn bytes(code: impl Into<File>) -> Vec<u8> {
