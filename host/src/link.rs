@@ -574,9 +574,9 @@ impl<O> Chunk<O> {
         let mut frames = Vec::new();
         let named = wire::put_frame(Kind::Function, 0, &mut frames, |payload| {
             payload.extend_from_slice(&function.to_le_bytes());
-            Ok::<_, std::convert::Infallible>(())
+            Ok::<_, wire::TooLong>(())
         });
-        let Ok(()) = named;
+        named.expect("an index takes four bytes");
         Chunk {
             owner,
             first,
@@ -589,7 +589,7 @@ impl<O> Chunk<O> {
 
     /// Adds the next job, whose arguments `write` appends.
     #[inline]
-    pub(crate) fn push<E>(
+    pub(crate) fn push<E: From<wire::TooLong>>(
         &mut self,
         write: impl FnOnce(&mut Vec<u8>) -> Result<(), E>,
     ) -> Result<(), E> {

@@ -4,7 +4,7 @@
 //! [`ring`](crate::ring). One enum or struct for each direction; a new field must break the golden bytes of the tests,
 //! whose failure says: raise [`VERSION`].
 
-use crate::job::{Grants, Isolation, Limits};
+use crate::job::{Cause, FaultReport, Grants, Isolation, Limits};
 use crate::types::Description;
 use serde::{Deserialize, Serialize};
 
@@ -61,7 +61,7 @@ pub(crate) enum Kind {
     Job = 2,
     /// From the worker: a job's encoded result.
     Value = 3,
-    /// From the worker: a [`FaultReport`](crate::job::FaultReport) of a job without a result.
+    /// From the worker: a [`FaultReport`] of a job without a result.
     Fault = 4,
 }
 
@@ -108,8 +108,23 @@ impl Header {
     }
 }
 
+/// A payload of this many bytes, whose length a [`Header`] cannot hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("it takes {0} bytes, and at most {max} can travel", max = u32::MAX)]
+pub(crate) struct TooLong(pub(crate) usize);
+
+impl From<TooLong> for FaultReport {
+    fn from(error: TooLong) -> FaultReport {
+        FaultReport {
+            cause: Cause::Result(error.to_string()),
+            backtrace: Vec::new(),
+            stderr: String::new(),
+        }
+    }
+}
+
 /// Appends a frame whose payload `write` appends. If that fails, `frames` is as it was.
-pub(crate) fn put_frame<E>(
+pub(crate) fn put_frame<E: From<TooLong>>(
     kind: Kind,
     job: u32,
     frames: &mut Vec<u8>,
@@ -117,20 +132,25 @@ pub(crate) fn put_frame<E>(
 ) -> Result<(), E> {
     let head = frames.len();
     frames.extend_from_slice(&[0; Header::BYTES]);
-    if let Err(error) = write(frames) {
-        frames.truncate(head);
-        return Err(error);
+    let written = write(frames).and_then(|()| {
+        let length = length_field(frames.len() - head - Header::BYTES)?;
+        Ok(Header { kind, job, length })
+    });
+    match written {
+        Ok(header) => {
+            frames.resize(head + header.frame_bytes(), 0);
+            frames[head..head + Header::BYTES].copy_from_slice(&header.encode());
+            Ok(())
+        }
+        Err(error) => {
+            frames.truncate(head);
+            Err(error)
+        }
     }
-    let length = frames.len() - head - Header::BYTES;
-    frames.resize(head + Header::BYTES + length.next_multiple_of(8), 0);
-    // Longer payloads are refused where values are encoded; a silent wrap would be caught as a broken frame.
-    let header = Header {
-        kind,
-        job,
-        length: length as u32,
-    };
-    frames[head..head + Header::BYTES].copy_from_slice(&header.encode());
-    Ok(())
+}
+
+fn length_field(payload_bytes: usize) -> Result<u32, TooLong> {
+    u32::try_from(payload_bytes).map_err(|_| TooLong(payload_bytes))
 }
 
 #[cfg(test)]
