@@ -40,7 +40,7 @@ pub enum Cause {
     /// The guest trapped: it panicked, divided by zero, left its memory, ran out of stack.
     #[error("the guest trapped: {0}")]
     Trap(String),
-    /// The guest ended itself with `exit`.
+    /// The guest ended itself with `exit`. WASI 0.2 carries no other codes than 0, for success, and 1, for everything else.
     #[error("the guest called `exit` with code {0}")]
     Exit(i32),
     /// The job ran longer than it may.

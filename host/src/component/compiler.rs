@@ -34,8 +34,8 @@ pub(crate) fn serve() -> i32 {
 }
 
 fn answer_one_request() -> io::Result<()> {
-    rustix::thread::set_name(c"host-compiler")?;
     set_parent_process_death_signal(Some(Signal::KILL))?;
+    rustix::thread::set_name(c"host-compiler")?;
     let mut input = File::from(io::stdin().as_fd().try_clone_to_owned()?);
     let request: Request = read_head(&mut input)?;
     renounce(&request)?;

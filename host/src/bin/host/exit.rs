@@ -4,10 +4,12 @@ use host::component::ComponentError;
 use host::pool::{BuildError, FunctionError};
 use std::error::Error;
 use std::fmt::Display;
+use std::time::Duration;
 
 /// Every job was done.
 pub(crate) const DONE: u8 = 0;
-/// The pool itself failed: workers could not be started, the component could not be compiled, results not written.
+/// The pool itself failed: workers could not be started, also in the middle of a run, the component could not be
+/// compiled, or results not be written.
 pub(crate) const POOL_FAILED: u8 = 1;
 /// The command line was wrong. An input line of the wrong type counts as that, too.
 pub(crate) const WRONG_COMMAND_LINE: u8 = 2;
@@ -73,6 +75,15 @@ impl Failure {
             code: POOL_FAILED,
             message: "the component compiles, but its machine code could not be written to the cache".into(),
             hint: Some("look at the free space and the rights of the cache folder, or point XDG_CACHE_HOME elsewhere".into()),
+        }
+    }
+
+    /// The run took more than this time.
+    pub(crate) fn deadline(time: Duration) -> Self {
+        Failure {
+            code: DEADLINE,
+            message: format!("the run's deadline passed after {} s", time.as_secs_f64()),
+            hint: Some("raise `--deadline` if the run needs more time".into()),
         }
     }
 

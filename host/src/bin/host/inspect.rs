@@ -11,7 +11,7 @@ use std::fmt::{self, Write};
 use std::path::PathBuf;
 
 pub(crate) fn inspect(args: InspectArgs) -> Result<u8, Failure> {
-    let description = load(args.component)?.description;
+    let description = load(args.component, &Options::default())?.description;
     let text = match args.format {
         Format::Text => Page(&description).to_string(),
         Format::Json => format!("{}\n", as_json(&description)),
@@ -21,8 +21,8 @@ pub(crate) fn inspect(args: InspectArgs) -> Result<u8, Failure> {
 }
 
 /// Finds, compiles and describes a component.
-pub(crate) fn load(component: PathBuf) -> Result<Component, Failure> {
-    Component::load(&Source::Named(component), &Options::default()).map_err(Failure::from)
+pub(crate) fn load(component: PathBuf, options: &Options) -> Result<Component, Failure> {
+    Component::load(&Source::Named(component), options).map_err(Failure::from)
 }
 
 /// A description for people.
