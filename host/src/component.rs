@@ -16,6 +16,7 @@ mod embedded;
 mod exchange;
 mod helper;
 mod key;
+mod prune;
 mod source;
 #[cfg(test)]
 mod tests;
@@ -47,7 +48,8 @@ pub struct Component {
 pub struct Options {
     /// The program to start as the compile helper; its `main` begins with `host::init()`. Default: this executable.
     pub program: Option<PathBuf>,
-    /// The cache folder. Default: `$XDG_CACHE_HOME/host`, or `~/.cache/host` where that variable is not set.
+    /// The cache folder. Default: `$XDG_CACHE_HOME/host`, or `~/.cache/host` where that variable is not set. What was
+    /// not used for 30 days is removed when something new is stored, and what is longest unused beyond 1 GiB.
     pub cache: Option<PathBuf>,
     /// Whether the machine code counts fuel, which a limit on fuel needs. Default: no.
     pub fuel: bool,

@@ -4,13 +4,17 @@ use super::cache::Cache;
 use super::compiler::compile;
 use super::exchange::{Answer, MAX_HEAD_BYTES, Refusal, read_head, write_head};
 use super::key::{self, Key};
+use super::prune::{self, Bounds};
 use super::{ComponentError, Source, embedded};
 use crate::sealed;
 use crate::types::{Description, FindError, Function, Type};
+use std::collections::BTreeSet;
 use std::fs::{self, File, Permissions};
 use std::io::{Read, Write};
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 
 /// A folder of one test, removed with all that is in it.
 struct Folder(PathBuf);
@@ -259,6 +263,119 @@ fn threads_that_fill_the_cache_at_once_only_ever_see_whole_files() {
         fs::read_dir(&stored.folder.0).unwrap().count(),
         2,
         "no draft stays behind"
+    );
+}
+
+/// Puts an empty entry of so many bytes into the cache, last used so many days ago.
+fn entry(folder: &Folder, name: &str, bytes: u64, days: u64) {
+    let file = File::create(folder.0.join(name)).unwrap();
+    file.set_len(bytes).unwrap();
+    file.set_modified(SystemTime::now() - DAY * days as u32)
+        .unwrap();
+}
+
+const DAY: Duration = Duration::from_secs(24 * 3600);
+
+fn key_of(digit: char) -> String {
+    digit.to_string().repeat(64)
+}
+
+fn names(folder: &Folder) -> BTreeSet<String> {
+    fs::read_dir(&folder.0)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect()
+}
+
+#[test]
+fn a_fill_removes_what_was_not_used_for_a_month_and_only_what_is_ours() {
+    let stored = stored("unused");
+    let folder = &stored.folder;
+    let own = stored.path.file_name().unwrap().to_str().unwrap();
+    entry(folder, &format!("{}.code", key_of('a')), 10, 31);
+    entry(folder, &format!("{}.code", key_of('b')), 10, 29);
+    entry(folder, &format!(".{}.code.77.0.1f", key_of('a')), 10, 1);
+    entry(folder, &format!(".{}.code.77.1.1f", key_of('a')), 10, 0);
+    for other in ["notes.code", "keep.txt", ".code", ".hidden"] {
+        entry(folder, other, 10, 400);
+    }
+    // It is old as well, but used just now.
+    let file = File::options().append(true).open(&stored.path).unwrap();
+    file.set_modified(SystemTime::now() - DAY * 40).unwrap();
+    assert!(folder.cache().load(&stored.key).is_some());
+
+    let code = memory(&stored.code);
+    let fill = || {
+        let filled = folder
+            .cache()
+            .store(&Key([8; 32]), &stored.description, &code);
+        filled.unwrap()
+    };
+    let new = fill();
+    let new = new.file_name().unwrap().to_str().unwrap();
+    let kept = [
+        own.to_owned(),
+        new.to_owned(),
+        format!("{}.code", key_of('b')),
+        format!(".{}.code.77.1.1f", key_of('a')),
+        "notes.code".into(),
+        "keep.txt".into(),
+        ".code".into(),
+        ".hidden".into(),
+    ];
+    assert_eq!(names(folder), BTreeSet::from(kept));
+}
+
+#[test]
+fn a_full_cache_loses_what_is_longest_unused_but_not_what_is_new() {
+    let folder = Folder::new("full");
+    for (digit, days) in [('a', 3), ('b', 5), ('c', 1), ('d', 9)] {
+        entry(&folder, &format!("{}.code", key_of(digit)), 100, days);
+    }
+    let open = OwnedFd::from(File::open(&folder.0).unwrap());
+    let fresh = format!("{}.code", key_of('d'));
+    let bounds = |bytes| Bounds {
+        bytes,
+        ..prune::BOUNDS
+    };
+    let left = |bytes| {
+        prune::prune(&open, &fresh, &bounds(bytes));
+        names(&folder)
+            .iter()
+            .map(|name| name[..1].to_owned())
+            .collect::<String>()
+    };
+    assert_eq!(left(400), "abcd");
+    assert_eq!(left(399), "acd");
+    assert_eq!(left(200), "cd");
+    assert_eq!(left(0), "d");
+}
+
+#[test]
+fn programs_that_prune_at_once_do_not_disturb_each_other() {
+    let folder = Folder::new("prune-at-once");
+    for i in 0..200 {
+        entry(&folder, &format!("{i:064x}.code"), 100, i % 60);
+    }
+    let threads = || {
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    let open = OwnedFd::from(File::open(&folder.0).unwrap());
+                    let bounds = Bounds {
+                        bytes: 1000,
+                        ..prune::BOUNDS
+                    };
+                    prune::prune(&open, "", &bounds);
+                });
+            }
+        });
+    };
+    threads();
+    let left = names(&folder).len();
+    assert!(
+        (1..=10).contains(&left),
+        "none removes more than it has to: {left}"
     );
 }
 
