@@ -23,7 +23,6 @@ mod dynamic;
 mod encode;
 mod fit;
 
-pub use decode::DecodeError;
 pub(crate) use decode::decode;
 pub use encode::EncodeError;
 pub(crate) use encode::encode;

@@ -158,7 +158,7 @@ pub enum Isolation {
 
 /// What a guest is given beyond its arguments. Nothing by default: no file, no environment, no network.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Grants {
+pub(crate) struct Grants {
     /// Environment variables, as name and value.
     pub env: Vec<(String, String)>,
     /// Directories of this machine that the guest may use.
@@ -178,7 +178,7 @@ pub struct Dir {
 
 impl Grants {
     /// Whether a guest with these grants can change anything outside itself. If not, a job can safely be run twice.
-    pub fn allow_effects(&self) -> bool {
+    pub(crate) fn allow_effects(&self) -> bool {
         self.dirs.iter().any(|dir| !dir.read_only)
     }
 }

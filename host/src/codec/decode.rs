@@ -25,8 +25,7 @@ pub(crate) fn decode<'de, T: Deserialize<'de>>(
 
 /// Bytes that are not a value of the type, or a Rust type that does not want such a value.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum DecodeError {
+pub(crate) enum DecodeError {
     /// The bytes are no value of the type; a worker that sends them is broken or hostile.
     #[error("{0}")]
     Malformed(&'static str),

@@ -1,4 +1,5 @@
-use super::{DecodeError, accepts, decode, encode, gives};
+use super::decode::DecodeError;
+use super::{accepts, decode, encode, gives};
 use crate::types::{Case, Field, Type};
 use crate::value::Value;
 use crate::value::arbitrary::{any_type, any_typed_value};

@@ -4,7 +4,7 @@ use crate::exit;
 use crate::quantity::{self, Workers};
 use clap::{Args as Options, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
-use host::job::Dir;
+use host::Dir;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;

@@ -1,7 +1,7 @@
 //! How the program ends: the exit codes, and the failures that keep it from doing what was asked.
 
 use host::component::ComponentError;
-use host::pool::{BuildError, FunctionError};
+use host::{BuildError, FunctionError};
 use std::error::Error;
 use std::fmt::Display;
 use std::time::Duration;
@@ -131,12 +131,12 @@ impl From<BuildError> for Failure {
     }
 }
 
-impl From<host::pool::Error> for Failure {
-    fn from(error: host::pool::Error) -> Self {
+impl From<host::Error> for Failure {
+    fn from(error: host::Error) -> Self {
         match error {
-            host::pool::Error::Function(error) => error.into(),
-            host::pool::Error::Item { .. } => Failure::command_line(error),
-            host::pool::Error::Job(fault) => Failure {
+            host::Error::Function(error) => error.into(),
+            host::Error::Item { .. } => Failure::command_line(error),
+            host::Error::Job(fault) => Failure {
                 code: JOB_FAILED,
                 message: fault.to_string(),
                 hint: None,

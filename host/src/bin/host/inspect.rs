@@ -3,9 +3,8 @@
 use crate::args::{Format, InspectArgs};
 use crate::exit::{self, Failure};
 use crate::output;
-use host::Source;
 use host::component::{Component, Options};
-use host::types::{Description, Function};
+use host::{Description, Function, Source};
 use serde_json::json;
 use std::fmt::{self, Write};
 use std::path::PathBuf;
@@ -126,7 +125,7 @@ fn as_json(description: &Description) -> serde_json::Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use host::types::{Field, Type};
+    use host::{Field, Type};
 
     fn description() -> Description {
         let square = Function {

@@ -2,9 +2,8 @@
 
 use crate::args::Format;
 use crate::output;
-use host::Value;
-use host::job::{Cause, Fault, Report};
 use host::value::json::AsJson;
+use host::{Cause, Fault, Report, Value};
 use serde::Serialize;
 use std::io::Write;
 

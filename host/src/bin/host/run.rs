@@ -6,9 +6,7 @@ use crate::output::{self, Output};
 use crate::plan::{Order, Plan, Talk};
 use crate::print;
 use crate::watch::{self, Reason, Stop};
-use host::job::{Cause, Report};
-use host::pool::Imap;
-use host::{Pool, Value};
+use host::{Cause, Imap, Pool, Report, Value};
 use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -144,7 +142,7 @@ impl Run<'_> {
         }
     }
 
-    fn fail(&mut self, fault: &host::job::Fault) -> io::Result<()> {
+    fn fail(&mut self, fault: &host::Fault) -> io::Result<()> {
         if self.plan.format == crate::args::Format::Text {
             let hint = print::hint(&fault.cause)
                 .filter(|hint| self.tally.hints.iter().all(|given| given != hint));
