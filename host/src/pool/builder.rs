@@ -222,9 +222,8 @@ impl Builder {
             program: self.program,
             code,
             start: message.into(),
-            // A result is made of what lies in the guest's memory, and the codec's form of it is at most four times as
-            // long: the case of an enum takes one byte there and four here.
-            max_answer_bytes: self.limits.memory_bytes.saturating_mul(4),
+            // A result is made of what lies in the guest's memory, and the codec's form of it is about as long.
+            max_answer_bytes: self.limits.memory_bytes.saturating_mul(2),
         };
         let shared = Shared::new(description, launch, self.chunk, workers, rules)
             .map_err(std::io::Error::from)?;
