@@ -1,9 +1,7 @@
 //! Jobs that go together to a function that takes a list of them.
 
 use crate::{builder, check, fault};
-use host::Pool;
-use host::job::{Cause, Dir, Isolation, Limits};
-use host::pool::Builder;
+use host::{Builder, Cause, Dir, Isolation, Limits, Pool};
 use std::time::Duration;
 
 /// What `f-batch` adds to each result, so that a test sees which of the two functions was called. Real ones agree.

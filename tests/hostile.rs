@@ -6,9 +6,7 @@
 //! It writes the channel's layout down a second time, so a change of the layout shows here.
 
 use crate::program;
-use host::Pool;
-use host::job::{Cause, End, Limits};
-use host::pool::{BuildError, Error};
+use host::{BuildError, Cause, End, Error, Limits, Pool};
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendFlags};
 use std::fs::{self, File};
@@ -58,7 +56,7 @@ impl Plot {
         self
     }
 
-    fn builder(&self) -> host::pool::Builder {
+    fn builder(&self) -> host::Builder {
         let deed = if self.started {
             self.deed.to_string()
         } else {

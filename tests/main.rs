@@ -21,8 +21,7 @@ mod types;
 mod values;
 mod workers;
 
-use host::Pool;
-use host::pool::{Builder, Error};
+use host::{Builder, Error, Pool};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::fmt::Debug;
@@ -91,7 +90,7 @@ where
 
 /// The fault in this result.
 #[track_caller]
-fn fault<T: Debug>(result: Result<T, Error>) -> host::job::Fault {
+fn fault<T: Debug>(result: Result<T, Error>) -> host::Fault {
     match result {
         Err(Error::Job(fault)) => fault,
         other => panic!("a fault is wanted, not {other:?}"),

@@ -2,8 +2,7 @@
 
 use crate::process;
 use crate::{PATIENCE, builder, check, fault, pool, until, within};
-use host::job::{Cause, Limits};
-use host::pool::{Error, Handle, When, wait};
+use host::{Cause, Error, Handle, Limits, When, wait};
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;

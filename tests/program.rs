@@ -1,7 +1,7 @@
 //! The program as a user runs it: started with a command line, read from its pipes, stopped with signals.
 
 use crate::program;
-use rustix::process::{Pid, Signal};
+use rustix::process::{Pid, Resource, Rlimit, Signal};
 use serde_json::Value as Json;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -818,19 +818,10 @@ fn a_second_ctrl_c_kills_what_runs() {
     let mut running = line("map faults sleep 1 600000 600000 --workers 2").start();
     let mut stderr = BufReader::new(running.child().stderr.take().unwrap());
     let workers = running.workers(2);
-    // It listens for signals from before the first job on.
+    // Before its first result it may still be about to start, and have nothing to wait for.
+    let mut stdout = BufReader::new(running.child().stdout.take().unwrap());
+    stdout.read_line(&mut String::new()).unwrap();
     let mut caught = String::new();
-    let begun = Instant::now();
-    while !fs::read_to_string(format!("/proc/{}/status", running.child().id()))
-        .unwrap()
-        .lines()
-        .any(|line| {
-            line.starts_with("SigCgt") && u64::from_str_radix(&line[8..], 16).unwrap() & 2 != 0
-        })
-    {
-        assert!(begun.elapsed() < PATIENCE);
-        std::thread::park_timeout(Duration::from_millis(1));
-    }
     running.signal(Signal::INT);
     stderr.read_line(&mut caught).unwrap();
     assert!(caught.starts_with("interrupted: "), "{caught}");
@@ -860,6 +851,79 @@ fn the_deadline_of_the_run_ends_it() {
     let mut running = run.start();
     let _stdin = running.child().stdin.take();
     assert_eq!(running.ends().code(), Some(124));
+}
+
+#[test]
+fn ctrl_c_and_the_deadline_end_a_run_that_still_compiles() {
+    let folder = Folder::new();
+    let start = |more: &str| {
+        let mut running = line(&format!("map faults sleep 1 {more}"))
+            .env("XDG_CACHE_HOME", folder.path())
+            .start();
+        let parent = running.child().id();
+        let begun = Instant::now();
+        let compiler = loop {
+            // This name it gives itself, after it has asked to be killed with its parent.
+            let named = |pid: &u32| {
+                fs::read_to_string(format!("/proc/{pid}/comm"))
+                    .is_ok_and(|name| name.trim() == "host-compiler")
+            };
+            let mut compilers = children(parent).into_iter().filter(named);
+            if let Some(compiler) = compilers.next() {
+                break compiler;
+            }
+            assert!(begun.elapsed() < PATIENCE);
+            std::thread::park_timeout(Duration::from_millis(1));
+        };
+        // It must not be done before it is told to stop.
+        rustix::process::kill_process(Pid::from_raw(compiler as i32).unwrap(), Signal::STOP)
+            .unwrap();
+        (running, compiler)
+    };
+    let (mut running, compiler) = start("");
+    running.signal(Signal::INT);
+    assert_eq!(running.ends().code(), Some(130));
+    gone_within(PATIENCE, &[compiler]);
+    let (running, compiler) = start("--deadline 1s");
+    running.told().is(124, "").says("the run's deadline passed");
+    gone_within(PATIENCE, &[compiler]);
+}
+
+#[test]
+fn a_pool_that_can_start_no_worker_any_more_is_not_the_jobs_failure() {
+    let mut running =
+        line("map faults sleep 1 600000 600000 --workers 1 -v --chunk 1 --format json").start();
+    let worker = running.workers(1)[0];
+    let mut stdout = BufReader::new(running.child().stdout.take().unwrap());
+    let mut printed = String::new();
+    stdout.read_line(&mut printed).unwrap();
+    let program = Pid::from_child(running.child());
+    let none = Rlimit {
+        current: Some(1),
+        maximum: Some(1),
+    };
+    rustix::process::prlimit(Some(program), Resource::Nofile, none).unwrap();
+    rustix::process::kill_process(Pid::from_raw(worker as i32).unwrap(), Signal::KILL).unwrap();
+    stdout.read_to_string(&mut printed).unwrap();
+    let told = running.told();
+    assert_eq!(told.code, Some(1), "{printed}{}", told.stderr);
+    let jobs: Vec<Json> = printed
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(jobs.len(), 3);
+    assert_eq!(jobs[2]["fault"]["cause"], "no-worker", "{}", jobs[2]);
+    told.says("\nsleep(600000) failed: no worker can be started: ");
+}
+
+#[test]
+fn a_guest_that_exits_has_failed_its_job_whatever_the_code() {
+    for code in ["0", "1"] {
+        line(&format!("call faults exit({code})"))
+            .run()
+            .is(3, "")
+            .says(&format!("the guest called `exit` with code {code}"));
+    }
 }
 
 #[test]
@@ -927,6 +991,21 @@ fn an_empty_cache_is_filled_by_two_programs_at_once() {
         before, after,
         "it was there already, and no scraps beside it"
     );
+}
+
+#[test]
+fn compiling_with_fuel_is_for_runs_with_fuel() {
+    let folder = Folder::new();
+    let with = |args: &str| line(args).env("XDG_CACHE_HOME", folder.path()).run();
+    let plain = with("compile arith");
+    let fuelled = with("compile arith --fuel");
+    assert_eq!((plain.code, fuelled.code), (Some(0), Some(0)));
+    assert_ne!(plain.stdout, fuelled.stdout);
+    let files = || fs::read_dir(folder.0.join("host")).unwrap().count();
+    assert_eq!(files(), 2);
+    with("call arith square(3) --fuel 1000000").is(0, "9\n");
+    with("call arith square(3)").is(0, "9\n");
+    assert_eq!(files(), 2, "nothing was compiled again");
 }
 
 #[test]

@@ -16,7 +16,7 @@ const UNSAFE: [&str; 5] = [
 
 #[test]
 fn modules_import_only_whom_the_architecture_says() {
-    let allowed = allowed_arrows();
+    let allowed = BTreeMap::from_iter(architecture_table());
     let mut found: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for path in sources("host/src") {
         let module = module(&path);
@@ -32,6 +32,18 @@ fn modules_import_only_whom_the_architecture_says() {
         "what the modules import (left) is not what the table in ARCHITECTURE.md says (right): \
          a type may sit in the wrong module"
     );
+}
+
+#[test]
+fn imports_run_downwards() {
+    let mut above = BTreeSet::new();
+    for (module, imports) in architecture_table() {
+        assert!(
+            imports.is_subset(&above),
+            "in ARCHITECTURE.md `{module}` imports a module from below its own row"
+        );
+        above.insert(module);
+    }
 }
 
 #[test]
@@ -162,7 +174,7 @@ fn every_dependency_has_its_reason() {
 }
 
 /// The table of ARCHITECTURE.md: rows of a module, and the modules that it may import.
-fn allowed_arrows() -> BTreeMap<String, BTreeSet<String>> {
+fn architecture_table() -> Vec<(String, BTreeSet<String>)> {
     let architecture = read("ARCHITECTURE.md");
     let (_, table) = architecture.split_once("| module | imports |").unwrap();
     table

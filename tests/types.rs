@@ -1,7 +1,7 @@
 //! Rust types at the border: which fit which WIT types, how structs and enums travel, and what is said of a mismatch.
 
 use crate::pool;
-use host::pool::{Error, FunctionError};
+use host::{Error, FunctionError};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet, HashMap};

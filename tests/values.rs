@@ -1,9 +1,7 @@
 //! Values there and back through a real guest: every type of WIT, typed and dynamic, random and extreme, small and huge.
 
 use crate::{PATIENCE, builder, check, pool, within};
-use host::job::Limits;
-use host::types::{Case, Field};
-use host::{Pool, Type, Value};
+use host::{Case, Field, Limits, Pool, Type, Value};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};

@@ -2,9 +2,7 @@
 
 use crate::process::{self, alone, alone_with, is_gone, send};
 use crate::{PATIENCE, builder, cache, check, fault, pool, program, until, within};
-use host::Pool;
-use host::job::{Cause, Dir, End, Fault, Isolation, Limits};
-use host::pool::{BuildError, Error, Handle, Stats};
+use host::{BuildError, Cause, Dir, End, Error, Fault, Handle, Isolation, Limits, Pool, Stats};
 use rustix::process::Signal;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
@@ -712,10 +710,10 @@ fn a_fault_carries_the_last_lines_of_its_own_job_only() {
         words.contains("the last words") && !words.contains("another job"),
         "{words}"
     );
-    let long = "x".repeat(3 * host::job::STDERR_KEPT);
+    let long = "x".repeat(3 * host::STDERR_KEPT);
     let words = fault(pool.apply::<()>("panic-with", (format!("{long} the end"),))).stderr;
     assert!(
-        words.len() <= host::job::STDERR_KEPT && words.contains("x the end"),
+        words.len() <= host::STDERR_KEPT && words.contains("x the end"),
         "{words}"
     );
 }

@@ -2,8 +2,7 @@
 //!
 //! A handle is a future that needs no particular executor. The jobs run whether it is polled or not.
 
-use host::job::Cause;
-use host::{Error, Handle, Pool};
+use host::{Cause, Error, Handle, Pool};
 use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio::time::timeout;

@@ -21,11 +21,12 @@ mod bulk;
 mod decode;
 mod dynamic;
 mod encode;
+mod fit;
 
-pub use decode::DecodeError;
-pub(crate) use decode::{accepts, decode, gives};
+pub(crate) use decode::decode;
 pub use encode::EncodeError;
 pub(crate) use encode::encode;
+pub(crate) use fit::{accepts, gives};
 
 use crate::types::Type;
 

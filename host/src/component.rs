@@ -14,22 +14,19 @@ pub(crate) mod compiler;
 mod describe;
 mod embedded;
 mod exchange;
-mod find;
 mod helper;
 mod key;
-mod sealed;
+mod prune;
 mod source;
 #[cfg(test)]
 mod tests;
 
-pub use find::FindError;
 pub use source::Source;
 
 use crate::job::End;
 use crate::role::NoChildren;
-use crate::types::Function;
+use crate::types::{Description, did_you_mean};
 use cache::Cache;
-use serde::{Deserialize, Serialize};
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -46,25 +43,13 @@ pub struct Component {
     pub cached_at: Option<PathBuf>,
 }
 
-/// What a component exports and imports.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Description {
-    /// The functions that can be called, in the order of the component's exports.
-    pub functions: Vec<Function>,
-    /// Exported functions that cannot be called from another process, by full name, each with the reason.
-    pub uncallable: Vec<(String, String)>,
-    /// The imported interfaces and functions, by name.
-    pub imports: Vec<String>,
-    /// The component's world in WIT, with every interface that it names.
-    pub wit: String,
-}
-
 /// How a component is loaded.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// The program to start as the compile helper; its `main` begins with `host::init()`. Default: this executable.
     pub program: Option<PathBuf>,
-    /// The cache folder. Default: `$XDG_CACHE_HOME/host`, or `~/.cache/host` where that variable is not set.
+    /// The cache folder. Default: `$XDG_CACHE_HOME/host`, or `~/.cache/host` where that variable is not set. What was
+    /// not used for 30 days is removed when something new is stored, and what is longest unused beyond 1 GiB.
     pub cache: Option<PathBuf>,
     /// Whether the machine code counts fuel, which a limit on fuel needs. Default: no.
     pub fuel: bool,
@@ -117,7 +102,7 @@ pub enum ComponentError {
     /// Nothing has this name.
     #[error(
         "no file and no embedded example is called `{name}`: give the path of a .wasm or .wat file, or one of {}{}",
-        embedded::list(), find::did_you_mean(suggestion.as_deref())
+        embedded::list(), did_you_mean(suggestion.as_deref())
     )]
     Missing {
         /// The name that was given.

@@ -21,9 +21,9 @@ mod waiting;
 pub(crate) use config::compiling;
 pub(crate) use stderr::StderrSink;
 
-use crate::job::Isolation;
+use crate::job::{FaultReport, Isolation};
 use crate::types::Function;
-use crate::wire::{FaultReport, Start};
+use crate::wire::Start;
 use anyhow::{Context, bail};
 use clock::Clock;
 use instance::{Instance, Template};

@@ -40,7 +40,7 @@ pub enum Cause {
     /// The guest trapped: it panicked, divided by zero, left its memory, ran out of stack.
     #[error("the guest trapped: {0}")]
     Trap(String),
-    /// The guest ended itself with `exit`.
+    /// The guest ended itself with `exit`. WASI 0.2 carries no other codes than 0, for success, and 1, for everything else.
     #[error("the guest called `exit` with code {0}")]
     Exit(i32),
     /// The job ran longer than it may.
@@ -104,6 +104,23 @@ pub struct Report<T> {
     pub outcome: Outcome<T>,
 }
 
+/// What a worker reports of a job without a value; the pool makes it a [`Fault`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct FaultReport {
+    /// What happened.
+    pub cause: Cause,
+    /// The guest's functions at the moment of a trap, innermost first.
+    pub backtrace: Vec<String>,
+    /// The last lines that the guest wrote to its standard error.
+    pub stderr: String,
+}
+
+impl FaultReport {
+    /// The longest report, in bytes: many times what 32 frames of a backtrace and the lines before it take. Each byte
+    /// of a list of texts can cost the parent the 24 bytes of an empty one, so a report may be no longer than this.
+    pub(crate) const MAX_BYTES: u32 = 1 << 20;
+}
+
 /// What a job may use. The defaults keep a mistake in a guest from hurting the machine.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Limits {
@@ -146,7 +163,7 @@ pub enum Isolation {
 
 /// What a guest is given beyond its arguments. Nothing by default: no file, no environment, no network.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Grants {
+pub(crate) struct Grants {
     /// Environment variables, as name and value.
     pub env: Vec<(String, String)>,
     /// Directories of this machine that the guest may use.
@@ -166,7 +183,7 @@ pub struct Dir {
 
 impl Grants {
     /// Whether a guest with these grants can change anything outside itself. If not, a job can safely be run twice.
-    pub fn allow_effects(&self) -> bool {
+    pub(crate) fn allow_effects(&self) -> bool {
         self.dirs.iter().any(|dir| !dir.read_only)
     }
 }

@@ -19,33 +19,38 @@
 //!
 //! Two walls stand between a guest and the machine: WebAssembly, and the worker's own process. The parent never runs
 //! guest code, nor compiles it: a helper process does, with limits, into a cache.
+//!
+//! Everything for running jobs is on this page. [`component`] is for looking at components without a pool, [`value`] for
+//! values as text.
 
 #![warn(clippy::print_stdout, clippy::print_stderr, clippy::exit)]
 
-pub mod pool;
-
-pub mod codec;
 pub mod component;
-pub mod job;
-pub mod types;
 pub mod value;
 
+mod pool;
+
+mod codec;
 mod engine;
+mod job;
 mod link;
 mod ring;
 mod role;
+mod sealed;
+mod types;
 mod wire;
 mod worker;
 
-pub use component::{Description, Source};
-pub use job::{Cause, Dir, Fault, Isolation, Limits, Outcome, Report};
+pub use codec::EncodeError;
+pub use component::Source;
+pub use job::{Cause, Dir, End, Fault, Isolation, Limits, Outcome, Report, STDERR_KEPT};
 pub use link::StartError;
 pub use pool::{
     BuildError, Builder, Error, Func, FunctionError, Handle, Imap, Pool, Stats, When, WorkerStats,
     wait,
 };
 pub use role::NoChildren;
-pub use types::Type;
+pub use types::{Case, Description, Field, FindError, Function, Type};
 pub use value::Value;
 
 /// Serves as a worker, and does not return, if this process was started as one. Call it in the first line of `main`.

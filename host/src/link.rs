@@ -8,10 +8,10 @@
 
 mod chunk;
 
-use crate::job::End;
+use crate::job::{End, FaultReport};
 use crate::ring::{self, Reader, Writer};
 use crate::role::{self, NoChildren, Role};
-use crate::wire::{self, FaultReport, Header, Hello, Kind};
+use crate::wire::{self, Header, Hello, Kind};
 pub(crate) use chunk::{Answer, Answers, Chunk};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};

@@ -21,9 +21,8 @@ pub use stats::{Stats, WorkerStats};
 pub use stream::Imap;
 
 use crate::codec::EncodeError;
-use crate::component::{Description, FindError};
 use crate::job::Fault;
-use crate::types::Function;
+use crate::types::{Description, FindError, Function};
 use driver::State;
 use func::{Call, Shape};
 use serde::de::DeserializeOwned;

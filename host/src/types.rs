@@ -1,7 +1,12 @@
-//! WIT types: what a function takes and gives, as the pool knows it.
+//! WIT types: what a function takes and gives, and what functions a component has.
 //!
 //! Types are structural, as the component model compares them: two records with the same fields are the same type,
 //! whatever name a WIT file gave them. This module knows no values and no bytes.
+
+mod description;
+
+pub use description::{Description, FindError};
+pub(crate) use description::{closest, did_you_mean};
 
 use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};

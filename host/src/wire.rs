@@ -4,8 +4,8 @@
 //! [`ring`](crate::ring). One enum or struct for each direction; a new field must break the golden bytes of the tests,
 //! whose failure says: raise [`VERSION`].
 
-use crate::component::Description;
-use crate::job::{Cause, Grants, Isolation, Limits};
+use crate::job::{Cause, FaultReport, Grants, Isolation, Limits};
+use crate::types::Description;
 use serde::{Deserialize, Serialize};
 
 /// The version of everything that parent and child say to each other, the codec and the ring included. They are always
@@ -49,23 +49,6 @@ pub(crate) enum Hello {
 impl Hello {
     /// The longest packet, in bytes: room for an error with its causes.
     pub(crate) const MAX_BYTES: usize = 4096;
-}
-
-/// What a worker reports of a job without a value: the payload of a fault frame.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) struct FaultReport {
-    /// What happened.
-    pub cause: Cause,
-    /// The guest's functions at the moment of a trap, innermost first.
-    pub backtrace: Vec<String>,
-    /// The last lines that the guest wrote to its standard error.
-    pub stderr: String,
-}
-
-impl FaultReport {
-    /// The longest report, in bytes: many times what 32 frames of a backtrace and the lines before it take. Each byte
-    /// of a list of texts can cost the parent the 24 bytes of an empty one, so a report may be no longer than this.
-    pub(crate) const MAX_BYTES: u32 = 1 << 20;
 }
 
 /// What a frame is. A frame is a [`Header`] and a payload, filled up with zeros to a multiple of eight bytes.
@@ -155,8 +138,23 @@ impl Header {
     }
 }
 
+/// A payload of this many bytes, whose length a [`Header`] cannot hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("it takes {0} bytes, and at most {max} can travel", max = u32::MAX)]
+pub(crate) struct TooLong(pub(crate) usize);
+
+impl From<TooLong> for FaultReport {
+    fn from(error: TooLong) -> FaultReport {
+        FaultReport {
+            cause: Cause::Result(error.to_string()),
+            backtrace: Vec::new(),
+            stderr: String::new(),
+        }
+    }
+}
+
 /// Appends a frame whose payload `write` appends. If that fails, `frames` is as it was.
-pub(crate) fn put_frame<E>(
+pub(crate) fn put_frame<E: From<TooLong>>(
     kind: Kind,
     job: u32,
     frames: &mut Vec<u8>,
@@ -164,20 +162,26 @@ pub(crate) fn put_frame<E>(
 ) -> Result<(), E> {
     let head = frames.len();
     frames.extend_from_slice(&[0; Header::BYTES]);
-    if let Err(error) = write(frames) {
-        frames.truncate(head);
-        return Err(error);
+    let written = write(frames).and_then(|()| {
+        let length = length_field(frames.len() - head - Header::BYTES)?;
+        Ok(Header { kind, job, length })
+    });
+    match written {
+        Ok(header) => {
+            frames.resize(head + header.frame_bytes(), 0);
+            frames[head..head + Header::BYTES].copy_from_slice(&header.encode());
+            Ok(())
+        }
+        Err(error) => {
+            frames.truncate(head);
+            Err(error)
+        }
     }
-    let length = frames.len() - head - Header::BYTES;
-    frames.resize(head + Header::BYTES + length.next_multiple_of(8), 0);
-    // Longer payloads are refused where values are encoded; a silent wrap would be caught as a broken frame.
-    let header = Header {
-        kind,
-        job,
-        length: length as u32,
-    };
-    frames[head..head + Header::BYTES].copy_from_slice(&header.encode());
-    Ok(())
+}
+
+/// A length as headers hold it.
+pub(crate) fn length_field(payload_bytes: usize) -> Result<u32, TooLong> {
+    u32::try_from(payload_bytes).map_err(|_| TooLong(payload_bytes))
 }
 
 #[cfg(test)]

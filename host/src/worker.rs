@@ -4,9 +4,9 @@
 //! engine holds that.
 
 use crate::engine::Guest;
-use crate::job::Cause;
+use crate::job::{Cause, FaultReport};
 use crate::ring::{self, Bell, Log, Reader, Writer};
-use crate::wire::{self, FaultReport, Header, Hello, Kind, Start};
+use crate::wire::{self, Header, Hello, Kind, Start};
 use anyhow::{Context, bail, ensure};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::io::Errno;
@@ -350,8 +350,8 @@ impl Server<'_> {
 }
 
 fn put_refusal(job: u32, answer: &mut Vec<u8>) {
-    let nothing = |_: &mut Vec<u8>| Ok::<_, std::convert::Infallible>(());
-    let Ok(()) = wire::put_frame(Kind::Refused, job, answer, nothing);
+    let nothing = |_: &mut Vec<u8>| Ok::<_, wire::TooLong>(());
+    wire::put_frame(Kind::Refused, job, answer, nothing).expect("nothing is not too long");
 }
 
 fn put_report(job: u32, report: &FaultReport, answer: &mut Vec<u8>) {
@@ -366,7 +366,7 @@ fn put_report(job: u32, report: &FaultReport, answer: &mut Vec<u8>) {
             })?;
         }
         payload.extend_from_slice(&bytes);
-        Ok::<_, postcard::Error>(())
+        Ok::<_, anyhow::Error>(())
     });
     put.expect("a report in memory can always be written to memory");
 }

@@ -9,7 +9,7 @@
     reason = "a generic type found to be a concrete one is reinterpreted as that type"
 )]
 
-use super::DecodeError;
+use super::decode::DecodeError;
 use super::dynamic::Carried;
 use crate::types::Type;
 use crate::value::Value;

@@ -4,8 +4,9 @@
 //! codec, where it finds a `Value` behind that, takes over. Other formats than the codec are not offered: a `Value`'s
 //! text forms need its type, see [`value::json`](crate::value::json) and [`value::wave`](crate::value::wave).
 
-use super::decode::{
-    DecodeError, take, take_bool, take_case, take_char, take_count, take_slice, take_str,
+use super::decode::DecodeError;
+use super::decode::take::{
+    take, take_bool, take_case, take_char, take_count, take_slice, take_str,
 };
 use super::encode::{EncodeError, find_case, put_bytes, put_length};
 use super::{NOTHING, flag_bytes};

@@ -1,4 +1,5 @@
-use super::{DecodeError, accepts, decode, encode, gives};
+use super::decode::DecodeError;
+use super::{accepts, decode, encode, gives};
 use crate::types::{Case, Field, Type};
 use crate::value::Value;
 use crate::value::arbitrary::{any_type, any_typed_value};
@@ -283,4 +284,81 @@ fn an_argument_may_be_any_integer_and_may_be_borrowed() {
 fn a_type_that_refuses_a_sample_for_its_value_is_still_the_right_shape() {
     assert!(gives::<std::num::NonZeroU32>(&Type::U32));
     assert!(!gives::<std::num::NonZeroU32>(&Type::String));
+}
+
+#[test]
+fn a_mismatch_in_any_case_of_any_type_within_is_found() {
+    #[derive(Deserialize)]
+    enum Right {
+        #[expect(dead_code, reason = "only its type is of interest")]
+        A(Option<u32>),
+        B,
+        #[expect(dead_code, reason = "only its type is of interest")]
+        C(Colour),
+    }
+    #[derive(Deserialize)]
+    enum Wrong {
+        #[expect(dead_code, reason = "only its type is of interest")]
+        A(Option<u32>),
+        B,
+        #[expect(dead_code, reason = "only its type is of interest")]
+        C(TwoColours),
+    }
+    #[derive(Deserialize)]
+    enum Colour {
+        Red,
+        Green,
+        Blue,
+    }
+    #[derive(Deserialize)]
+    enum TwoColours {
+        Red,
+        Green,
+    }
+    let colour = Type::Enum(["red", "green", "blue"].map(String::from).to_vec());
+    let inner = Type::Variant(vec![
+        case("a", Some(option(Type::U32))),
+        case("b", None),
+        case("c", Some(colour.clone())),
+    ]);
+
+    #[track_caller]
+    fn check<Right, Wrong>(ty: Type)
+    where
+        Right: serde::de::DeserializeOwned,
+        Wrong: serde::de::DeserializeOwned,
+    {
+        assert!(gives::<Right>(&ty) && accepts::<Right>(&ty), "{ty}");
+        assert!(!gives::<Wrong>(&ty) && !accepts::<Wrong>(&ty), "{ty}");
+    }
+    check::<Right, Wrong>(inner.clone());
+    check::<Option<Right>, Option<Wrong>>(option(inner.clone()));
+    check::<Option<Colour>, Option<TwoColours>>(option(colour));
+    check::<Vec<Option<Option<Right>>>, Vec<Option<Option<Wrong>>>>(list(option(option(
+        inner.clone(),
+    ))));
+    let result = Type::Result {
+        ok: Some(Box::new(inner.clone())),
+        err: Some(Box::new(inner.clone())),
+    };
+    check::<Result<Right, Right>, Result<Wrong, Right>>(result.clone());
+    check::<Result<Right, Right>, Result<Right, Wrong>>(result.clone());
+    // Side by side, each with a different number of alternatives.
+    let both = Type::Tuple(vec![option(inner), Type::Bool, result]);
+    type Pair<A, B> = (Option<A>, bool, Result<Right, B>);
+    check::<Pair<Right, Right>, Pair<Wrong, Right>>(both.clone());
+    check::<Pair<Right, Right>, Pair<Right, Wrong>>(both);
+}
+
+#[test]
+fn a_type_that_was_made_to_take_long_does_not() {
+    let cases = |ty: Type| {
+        let names = (0..50).map(|i| case(&format!("c{i}"), Some(ty.clone())));
+        Type::Variant(names.collect())
+    };
+    let names = (0..200).map(|i| format!("c{i}"));
+    let wide = cases(cases(Type::Enum(names.collect())));
+    let begun = std::time::Instant::now();
+    assert!(gives::<Value>(&wide));
+    assert!(begun.elapsed() < std::time::Duration::from_secs(5));
 }

@@ -2,11 +2,15 @@
 //!
 //! A file is a [`Header`], the description, the machine code. Wasmtime runs machine code without looking at it, so a
 //! file that isn't exactly what was written, or was written for another key, is no file: the component is compiled
-//! again and the file replaced. Nothing here knows how machine code is made.
+//! again and the file replaced. A file's time of change is that of its last use, give or take a day, by which `prune`
+//! knows what to remove. Nothing here knows how machine code is made.
 
 use super::exchange::MAX_HEAD_BYTES;
 use super::key::Key;
-use super::{Component, ComponentError, Description, sealed};
+use super::prune::{self, prune};
+use super::{Component, ComponentError};
+use crate::sealed;
+use crate::types::Description;
 use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, Stat, fstat, openat, renameat, unlinkat};
 use rustix::process::geteuid;
 use sha2::{Digest, Sha256};
@@ -16,13 +20,16 @@ use std::os::fd::OwnedFd;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 /// The version of the files. Raise it with every change of [`Header`], of [`Description`] or of the types in it.
 pub(super) const FORMAT: u32 = 1;
 
 /// The first bytes of a file, so that a file of another program is known as such.
 const MAGIC: [u8; 8] = *b"host\0mc\n";
+
+/// How exactly the last use is known: most loads write nothing.
+const NOTED_EVERY: Duration = Duration::from_secs(24 * 3600);
 
 /// The cache folder, open: whoever renames it or one of its parents now changes nothing for us.
 pub(super) struct Cache {
@@ -71,8 +78,9 @@ impl Cache {
         {
             return None;
         }
-        let (description, code) =
-            read(File::from(file), u64::try_from(stat.st_size).ok()?, key).ok()?;
+        let file = File::from(file);
+        let (description, code) = read(&file, u64::try_from(stat.st_size).ok()?, key).ok()?;
+        note_use(&file);
         Some(Component {
             description,
             code: code.into(),
@@ -99,6 +107,7 @@ impl Cache {
             // If that fails too, the file is still one that nobody reads.
             let _ = unlinkat(&self.folder, &draft, AtFlags::empty());
         }
+        prune(&self.folder, &name, &prune::BOUNDS);
         stored.map(|()| self.path.join(name))
     }
 }
@@ -140,7 +149,7 @@ fn write(mut file: File, key: &Key, description: &Description, code: &File) -> i
     sealed::for_each_piece(code, |piece| file.write_all(piece))
 }
 
-fn read(mut file: File, length_bytes: u64, key: &Key) -> io::Result<(Description, File)> {
+fn read(mut file: &File, length_bytes: u64, key: &Key) -> io::Result<(Description, File)> {
     let mut header = [0; Header::BYTES];
     file.read_exact(&mut header)?;
     let mut expected = [0; DIGEST_BYTES];
@@ -165,7 +174,7 @@ fn read(mut file: File, length_bytes: u64, key: &Key) -> io::Result<(Description
 
     let mut description = vec![0; description_bytes as usize];
     file.read_exact(&mut description)?;
-    let code = sealed::copy_of_rest("host-code", &file, code_bytes)?;
+    let code = sealed::copy_of_rest("host-code", file, code_bytes)?;
     if digest(&header, &description, &code)? != expected {
         return Err(damaged());
     }
@@ -173,6 +182,16 @@ fn read(mut file: File, length_bytes: u64, key: &Key) -> io::Result<(Description
         postcard::from_bytes(&description).map_err(|_| damaged())?,
         code,
     ))
+}
+
+/// Marks the file as used just now.
+fn note_use(file: &File) {
+    let noted = file.metadata().and_then(|metadata| metadata.modified());
+    let recently = noted.is_ok_and(|noted| noted.elapsed().is_ok_and(|age| age < NOTED_EVERY));
+    if !recently {
+        // Where that fails, the file is removed too early and made again.
+        let _ = file.set_modified(SystemTime::now());
+    }
 }
 
 fn digest(header: &[u8], description: &[u8], code: &File) -> io::Result<[u8; DIGEST_BYTES]> {

@@ -3,10 +3,11 @@
 //! The component may be made to take the compiler over. So the limits come first, nothing here writes a file, and the
 //! parent believes nothing of the answer.
 
+use super::describe;
 use super::exchange::{Answer, Refusal, Request, read_head, write_head};
 use super::source::MAX_COMPONENT_BYTES;
-use super::{Description, describe};
 use crate::engine;
+use crate::types::Description;
 use rustix::process::{
     Resource, Rlimit, Signal, getrlimit, set_parent_process_death_signal, setrlimit,
 };
@@ -33,8 +34,8 @@ pub(crate) fn serve() -> i32 {
 }
 
 fn answer_one_request() -> io::Result<()> {
-    rustix::thread::set_name(c"host-compiler")?;
     set_parent_process_death_signal(Some(Signal::KILL))?;
+    rustix::thread::set_name(c"host-compiler")?;
     let mut input = File::from(io::stdin().as_fd().try_clone_to_owned()?);
     let request: Request = read_head(&mut input)?;
     renounce(&request)?;

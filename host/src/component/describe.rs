@@ -2,8 +2,7 @@
 //!
 //! Wasmtime's view, and not the WIT text, decides what can be called: the engine calls through the same types.
 
-use super::Description;
-use crate::types::{Case, Field, Function, Type};
+use crate::types::{Case, Description, Field, Function, Type};
 use std::collections::BTreeSet;
 use wasmtime::Engine;
 use wasmtime::component::types::{ComponentFunc, ComponentItem};

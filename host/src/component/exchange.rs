@@ -4,7 +4,7 @@
 //! travel in shared memory that the parent made, so that nobody waits for the other to read. The helper is held to be
 //! hostile, as the component may have won: its head is read into our own memory, in bounds, before it is looked at.
 
-use super::Description;
+use crate::types::Description;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::io::{self, Read, Write};

@@ -4,9 +4,11 @@
 //! only thing to wait for is its end. What it then left is a claim, checked and copied before it is used.
 
 use super::exchange::{Answer, Refusal, Request, read_head, write_head};
-use super::{ComponentError, Description, Limit, Options, Source, sealed};
+use super::{ComponentError, Limit, Options, Source};
 use crate::job::End;
 use crate::role::{self, Role};
+use crate::sealed;
+use crate::types::Description;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open};
@@ -109,11 +111,10 @@ struct Helper {
 
 impl Helper {
     fn start(mut command: Command, request: &Request, component: &[u8]) -> io::Result<Helper> {
-        let mut input = sealed::create("host-request")?;
-        write_head(&mut input, request)?;
-        input.write_all(component)?;
-        input.rewind()?;
-        sealed::seal(&input)?;
+        let input = sealed::filled("host-request", |input| {
+            write_head(input, request)?;
+            input.write_all(component)
+        })?;
         let answer = sealed::create("host-answer")?;
         let stderr = sealed::create("host-stderr")?;
         command

@@ -2,7 +2,8 @@
 //!
 //! Nothing here looks into the bytes: what they are is the compile helper's business.
 
-use super::{ComponentError, embedded, find};
+use super::{ComponentError, embedded};
+use crate::types::closest;
 use std::borrow::Cow;
 use std::ffi::OsStr;
 use std::fmt;
@@ -131,7 +132,7 @@ fn read_file(path: &Path) -> io::Result<Vec<u8>> {
 }
 
 fn missing(path: &Path) -> ComponentError {
-    let suggestion = bare_word(path).and_then(|word| find::closest(word, embedded::names()));
+    let suggestion = bare_word(path).and_then(|word| closest(word, embedded::names()));
     ComponentError::Missing {
         name: path.display().to_string(),
         suggestion,

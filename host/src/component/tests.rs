@@ -4,12 +4,17 @@ use super::cache::Cache;
 use super::compiler::compile;
 use super::exchange::{Answer, MAX_HEAD_BYTES, Refusal, read_head, write_head};
 use super::key::{self, Key};
-use super::{ComponentError, Description, FindError, Source, embedded, sealed};
-use crate::types::{Field, Function, Type};
+use super::prune::{self, Bounds};
+use super::{ComponentError, Source, embedded};
+use crate::sealed;
+use crate::types::{Description, FindError, Function, Type};
+use std::collections::BTreeSet;
 use std::fs::{self, File, Permissions};
 use std::io::{Read, Write};
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 
 /// A folder of one test, removed with all that is in it.
 struct Folder(PathBuf);
@@ -60,10 +65,7 @@ fn stored(test: &str) -> Stored {
 }
 
 fn memory(bytes: &[u8]) -> File {
-    let mut memory = sealed::create("host-test").unwrap();
-    memory.write_all(bytes).unwrap();
-    std::io::Seek::rewind(&mut memory).unwrap();
-    memory
+    sealed::filled("host-test", |memory| memory.write_all(bytes)).unwrap()
 }
 
 fn bytes(code: impl Into<File>) -> Vec<u8> {
@@ -264,6 +266,119 @@ fn threads_that_fill_the_cache_at_once_only_ever_see_whole_files() {
     );
 }
 
+/// Puts an empty entry of so many bytes into the cache, last used so many days ago.
+fn entry(folder: &Folder, name: &str, bytes: u64, days: u64) {
+    let file = File::create(folder.0.join(name)).unwrap();
+    file.set_len(bytes).unwrap();
+    file.set_modified(SystemTime::now() - DAY * days as u32)
+        .unwrap();
+}
+
+const DAY: Duration = Duration::from_secs(24 * 3600);
+
+fn key_of(digit: char) -> String {
+    digit.to_string().repeat(64)
+}
+
+fn names(folder: &Folder) -> BTreeSet<String> {
+    fs::read_dir(&folder.0)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect()
+}
+
+#[test]
+fn a_fill_removes_what_was_not_used_for_a_month_and_only_what_is_ours() {
+    let stored = stored("unused");
+    let folder = &stored.folder;
+    let own = stored.path.file_name().unwrap().to_str().unwrap();
+    entry(folder, &format!("{}.code", key_of('a')), 10, 31);
+    entry(folder, &format!("{}.code", key_of('b')), 10, 29);
+    entry(folder, &format!(".{}.code.77.0.1f", key_of('a')), 10, 1);
+    entry(folder, &format!(".{}.code.77.1.1f", key_of('a')), 10, 0);
+    for other in ["notes.code", "keep.txt", ".code", ".hidden"] {
+        entry(folder, other, 10, 400);
+    }
+    // It is old as well, but used just now.
+    let file = File::options().append(true).open(&stored.path).unwrap();
+    file.set_modified(SystemTime::now() - DAY * 40).unwrap();
+    assert!(folder.cache().load(&stored.key).is_some());
+
+    let code = memory(&stored.code);
+    let fill = || {
+        let filled = folder
+            .cache()
+            .store(&Key([8; 32]), &stored.description, &code);
+        filled.unwrap()
+    };
+    let new = fill();
+    let new = new.file_name().unwrap().to_str().unwrap();
+    let kept = [
+        own.to_owned(),
+        new.to_owned(),
+        format!("{}.code", key_of('b')),
+        format!(".{}.code.77.1.1f", key_of('a')),
+        "notes.code".into(),
+        "keep.txt".into(),
+        ".code".into(),
+        ".hidden".into(),
+    ];
+    assert_eq!(names(folder), BTreeSet::from(kept));
+}
+
+#[test]
+fn a_full_cache_loses_what_is_longest_unused_but_not_what_is_new() {
+    let folder = Folder::new("full");
+    for (digit, days) in [('a', 3), ('b', 5), ('c', 1), ('d', 9)] {
+        entry(&folder, &format!("{}.code", key_of(digit)), 100, days);
+    }
+    let open = OwnedFd::from(File::open(&folder.0).unwrap());
+    let fresh = format!("{}.code", key_of('d'));
+    let bounds = |bytes| Bounds {
+        bytes,
+        ..prune::BOUNDS
+    };
+    let left = |bytes| {
+        prune::prune(&open, &fresh, &bounds(bytes));
+        names(&folder)
+            .iter()
+            .map(|name| name[..1].to_owned())
+            .collect::<String>()
+    };
+    assert_eq!(left(400), "abcd");
+    assert_eq!(left(399), "acd");
+    assert_eq!(left(200), "cd");
+    assert_eq!(left(0), "d");
+}
+
+#[test]
+fn programs_that_prune_at_once_do_not_disturb_each_other() {
+    let folder = Folder::new("prune-at-once");
+    for i in 0..200 {
+        entry(&folder, &format!("{i:064x}.code"), 100, i % 60);
+    }
+    let threads = || {
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    let open = OwnedFd::from(File::open(&folder.0).unwrap());
+                    let bounds = Bounds {
+                        bytes: 1000,
+                        ..prune::BOUNDS
+                    };
+                    prune::prune(&open, "", &bounds);
+                });
+            }
+        });
+    };
+    threads();
+    let left = names(&folder).len();
+    assert!(
+        (1..=10).contains(&left),
+        "none removes more than it has to: {left}"
+    );
+}
+
 #[test]
 fn every_embedded_example_compiles_and_exports_a_function() {
     for name in embedded::names() {
@@ -394,124 +509,6 @@ fn a_function_in_an_instance_inside_an_instance_is_described_by_its_path() {
     );
 }
 
-fn description(functions: &[&str]) -> Description {
-    let function = |full: &&str| {
-        let (interface, name) = full
-            .rsplit_once('#')
-            .map_or((None, *full), |(i, name)| (Some(i.to_owned()), name));
-        let params = vec![Field {
-            name: "n".into(),
-            ty: Type::S64,
-        }];
-        Function {
-            interface,
-            name: name.to_owned(),
-            params,
-            result: Some(Type::S64),
-        }
-    };
-    Description {
-        functions: functions.iter().map(function).collect(),
-        uncallable: vec![("a:b/c@1.0.0#open".into(), "it is an async function".into())],
-        imports: Vec::new(),
-        wit: String::new(),
-    }
-}
-
-#[test]
-fn a_name_may_be_as_short_as_it_is_unique() {
-    let it = description(&[
-        "pool:tasks/arith@0.1.0#square",
-        "pool:tasks/arith@0.1.0#cube",
-        "a:b/shapes#cube",
-        "run",
-    ]);
-    let names = [
-        "square",
-        "arith/square",
-        "arith@0.1.0/square",
-        "pool:tasks/arith/square",
-    ];
-    for name in names.into_iter().chain([
-        "pool:tasks/arith@0.1.0/square",
-        "pool:tasks/arith@0.1.0#square",
-    ]) {
-        assert_eq!(it.find(name), Ok(0), "{name}");
-    }
-    assert_eq!(it.find("arith/cube"), Ok(1));
-    assert_eq!(it.find("shapes/cube"), Ok(2));
-    assert_eq!(it.find("a:b/shapes#cube"), Ok(2));
-    assert_eq!(it.find("run"), Ok(3));
-    let error = it.find("cube").unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        "several functions are called `cube`: write `arith/cube` or `shapes/cube`"
-    );
-}
-
-#[test]
-fn a_function_of_the_world_wins_over_one_of_an_interface() {
-    let it = description(&["a:b/c#run", "run", "a:b/c@1.0.0#go", "a:b/c@2.0.0#go"]);
-    assert_eq!(it.find("run"), Ok(1));
-    assert_eq!(it.find("c/run"), Ok(0));
-    let error = it.find("c/go").unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        "several functions are called `c/go`: write `c@1.0.0/go` or `c@2.0.0/go`"
-    );
-}
-
-#[test]
-fn a_name_that_leads_nowhere_says_which_would() {
-    let it = description(&[
-        "pool:tasks/arith@0.1.0#square-root",
-        "pool:tasks/arith@0.1.0#cube",
-    ]);
-    let said = |name: &str| it.find(name).unwrap_err().to_string();
-    assert_eq!(
-        said("square_root"),
-        "no function `square_root`: the component exports `square-root`, `cube`; did you mean `square-root`?"
-    );
-    assert!(said("arith/cub").ends_with("did you mean `arith/cube`?"));
-    assert!(said("other/cube").contains("no function"));
-    for odd in [
-        "",
-        "#",
-        "/",
-        "arith/",
-        "#cube",
-        "/cube",
-        "arith#cube",
-        "cube#",
-        "q".repeat(1 << 16).as_str(),
-    ] {
-        assert!(
-            matches!(it.find(odd), Err(FindError::Unknown { .. })),
-            "{odd}"
-        );
-    }
-    assert!(said("open").contains("it is an async function"));
-    let none = Description {
-        functions: Vec::new(),
-        ..it.clone()
-    };
-    assert!(
-        none.find("f")
-            .unwrap_err()
-            .to_string()
-            .contains("exports no function that can be called")
-    );
-    let many = description(&[
-        "a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l", "m", "n",
-    ]);
-    assert!(
-        many.find("something")
-            .unwrap_err()
-            .to_string()
-            .ends_with("`l` and 2 more")
-    );
-}
-
 #[test]
 fn a_head_is_refused_for_its_length_before_it_is_read() {
     let mut head = [
@@ -536,8 +533,19 @@ fn a_head_is_refused_for_its_length_before_it_is_read() {
 #[test]
 fn a_head_cut_anywhere_or_with_any_wrong_byte_is_refused_or_another_head_and_never_panics() {
     let mut head = Vec::new();
+    let function = |interface: Option<&str>| Function {
+        interface: interface.map(str::to_owned),
+        name: "f".into(),
+        params: Vec::new(),
+        result: Some(Type::S64),
+    };
     let answer = Answer::Compiled {
-        description: description(&["a:b/c#f", "g"]),
+        description: Description {
+            functions: vec![function(Some("a:b/c")), function(None)],
+            uncallable: vec![("open".into(), "it is an async function".into())],
+            imports: Vec::new(),
+            wit: String::new(),
+        },
         code_bytes: 1,
     };
     write_head(&mut head, &answer).unwrap();

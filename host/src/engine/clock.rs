@@ -29,9 +29,8 @@ impl Clock {
             origin: Instant::now(),
             counted_ns: AtomicU64::new(0),
         });
-        let handler = epochs.clone();
-        let timer = Timer::new(move || handler.catch_up())
-            .context("the clock for the time limit cannot be made")?;
+        let timer =
+            Timer::new(epochs.clone()).context("the clock for the time limit cannot be made")?;
         // The tick in which a job starts is partly over, so that one more makes sure that no job is stopped early.
         let limit_ticks =
             u64::try_from(limit.as_nanos().div_ceil(TICK.as_nanos())).unwrap_or(u64::MAX / 4) + 1;
@@ -109,24 +108,27 @@ mod sys {
         reason = "timers and signal handlers have no safe interface"
     )]
 
+    use super::Epochs;
     use signal_hook::SigId;
     use signal_hook::consts::SIGALRM;
     use signal_hook::low_level::{register, unregister};
     use std::io;
+    use std::sync::Arc;
     use std::time::Duration;
 
-    /// A timer that calls a function each time it expires, from a signal handler.
+    /// A timer that makes epochs catch up each time it expires, from a signal handler.
     pub(super) struct Timer {
         id: libc::timer_t,
         handler: SigId,
     }
 
     impl Timer {
-        /// The function must be fit for a signal handler: no lock, no allocation, no panic.
-        pub(super) fn new(expired: impl Fn() + Send + Sync + 'static) -> io::Result<Timer> {
-            // SAFETY: the function must be safe in a signal handler, which the only caller, one module up, makes sure of.
-            // The handler restarts system calls that it interrupts.
-            let handler = unsafe { register(SIGALRM, expired) }?;
+        /// A timer that stands still until it is [`set`](Timer::set). The epochs also catch up at any other SIGALRM of
+        /// this process, which is harmless, as it is the time that they count.
+        pub(super) fn new(epochs: Arc<Epochs>) -> io::Result<Timer> {
+            // SAFETY: what runs in a signal handler must neither lock nor allocate nor panic, and `catch_up` reads the
+            // clock and counts atomically. System calls that are interrupted begin again.
+            let handler = unsafe { register(SIGALRM, move || epochs.catch_up()) }?;
             let mut id = std::ptr::null_mut();
             // SAFETY: the id is written to a place that is ours. No event is given, which asks for SIGALRM.
             let made =

@@ -1,8 +1,7 @@
 //! What is said of a job that failed: Wasmtime's error as a cause, a backtrace and the guest's last words.
 
 use super::reader::Undecodable;
-use crate::job::{Cause, Limits};
-use crate::wire::FaultReport;
+use crate::job::{Cause, FaultReport, Limits};
 use wasmtime::{Trap, WasmBacktrace};
 use wasmtime_wasi::I32Exit;
 

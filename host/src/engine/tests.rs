@@ -2,10 +2,9 @@
 //! a descriptor as a worker loads them.
 
 use super::{Guest, StderrSink, compiling, dynamic};
-use crate::component::Description;
-use crate::job::{Cause, Dir, Grants, Isolation, Limits, STDERR_KEPT};
-use crate::types::{Case, Field, Function, Type};
-use crate::wire::{FaultReport, Start, VERSION};
+use crate::job::{Cause, Dir, FaultReport, Grants, Isolation, Limits, STDERR_KEPT};
+use crate::types::{Case, Description, Field, Function, Type};
+use crate::wire::{Start, VERSION};
 use std::io::Write;
 use std::os::fd::AsFd;
 use std::sync::{Arc, Mutex};

@@ -7,8 +7,8 @@
 //! What is in the frames of answers was checked by the link before it came here.
 
 use super::Row;
-use crate::job::Cause;
-use crate::wire::{self, ChunkHead, FaultReport, Header, Kind};
+use crate::job::{Cause, FaultReport};
+use crate::wire::{self, ChunkHead, Header, Kind, TooLong};
 
 /// Jobs that travel together, in the frames in which they travel: the head of the chunk, then one frame a job.
 #[derive(Debug)]
@@ -63,7 +63,7 @@ impl<O> Chunk<O> {
 
     /// Adds the next job, whose arguments `write` appends.
     #[inline]
-    pub(crate) fn push<E>(
+    pub(crate) fn push<E: From<TooLong>>(
         &mut self,
         write: impl FnOnce(&mut Vec<u8>) -> Result<(), E>,
     ) -> Result<(), E> {
@@ -73,12 +73,16 @@ impl<O> Chunk<O> {
                 wire::put_frame(Kind::Job, job, &mut self.frames, write)?;
             }
             Some(ends) => {
-                let end = self.frames.len();
-                if let Err(error) = write(&mut self.frames) {
-                    self.frames.truncate(end);
-                    return Err(error);
+                let start = self.frames.len();
+                let written = write(&mut self.frames)
+                    .and_then(|()| Ok(wire::length_field(self.frames.len())?));
+                match written {
+                    Ok(end) => ends.push(end),
+                    Err(error) => {
+                        self.frames.truncate(start);
+                        return Err(error);
+                    }
                 }
-                ends.push(self.frames.len() as u32);
             }
         }
         self.count += 1;
@@ -126,9 +130,9 @@ impl<O> Chunk<O> {
             start = end as usize;
             let pushed = chunk.push(|payload| {
                 payload.extend_from_slice(arguments);
-                Ok::<_, std::convert::Infallible>(())
+                Ok::<_, TooLong>(())
             });
-            let Ok(()) = pushed;
+            pushed.expect("what fits with others fits alone");
         }
         chunk
     }

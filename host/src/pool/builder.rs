@@ -8,11 +8,11 @@ use crate::codec::{self, EncodeError};
 use crate::component::{Component, ComponentError, Options, Source};
 use crate::job::{Dir, Grants, Isolation, Limits};
 use crate::link::{Launch, StartError};
+use crate::sealed;
 use crate::types::Type;
 use crate::wire::{self, Start};
-use rustix::fd::OwnedFd;
-use rustix::fs::{MemfdFlags, SealFlags};
 use serde::Serialize;
+use std::io::Write;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
@@ -211,6 +211,8 @@ impl Builder {
             isolation: self.isolation,
             initializer: initializer.transpose()?,
         };
+        let message = postcard::to_stdvec(&start).map_err(std::io::Error::other)?;
+        let message = sealed::filled("host-start", |memory| memory.write_all(&message))?;
         let rules = Rules {
             timeout: self.limits.timeout,
             max_jobs: self.max_jobs_per_worker,
@@ -226,7 +228,7 @@ impl Builder {
         let launch = Launch {
             program: self.program,
             code,
-            start: sealed(&start)?,
+            start: message.into(),
             max_result_bytes: self.limits.result_bytes,
         };
         let shared = Shared::new(description, launch, self.chunk, workers, rules)
@@ -250,17 +252,4 @@ impl Builder {
         }
         Ok(pool)
     }
-}
-
-/// A memory with the encoded message, which nobody can change any more.
-fn sealed(start: &Start) -> Result<OwnedFd, std::io::Error> {
-    let bytes = postcard::to_stdvec(start).map_err(std::io::Error::other)?;
-    let memory = rustix::fs::memfd_create(
-        "host-start",
-        MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING,
-    )?;
-    rustix::io::retry_on_intr(|| rustix::io::pwrite(&memory, &bytes, 0))?;
-    let seals = SealFlags::SHRINK | SealFlags::GROW | SealFlags::WRITE | SealFlags::SEAL;
-    rustix::fs::fcntl_add_seals(&memory, seals)?;
-    Ok(memory)
 }

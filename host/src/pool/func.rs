@@ -5,10 +5,11 @@ use super::shared::{Shared, Signature};
 use super::stream::{Imap, Order, Stream, outcome};
 use super::task::{Home, Run, Task};
 use super::{Error, FunctionError};
-use crate::codec;
+use crate::codec::{self, EncodeError};
 use crate::link::Chunk;
 use crate::types::{Function, Type};
 use crate::value::Value;
+use crate::wire::TooLong;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::any::type_name;
@@ -237,6 +238,16 @@ impl<'p> Call<'p> {
         items: impl IntoIterator<Item = P>,
     ) -> Result<Vec<R>, Error> {
         Stream::new(self, items.into_iter(), Order::Everything).gather()
+    }
+}
+
+/// The arguments of a job, which fit the function, do not fit a frame.
+impl From<TooLong> for EncodeError {
+    fn from(error: TooLong) -> EncodeError {
+        EncodeError {
+            path: String::new(),
+            message: error.to_string(),
+        }
     }
 }
 

@@ -8,9 +8,8 @@
 
 use super::driver::{Driver, Jobs, Leader, Rules, State};
 use super::task::{Callback, DEPTH, Home, Run, Task, Waiter};
-use crate::component::{Description, FindError};
 use crate::link::Launch;
-use crate::types::Type;
+use crate::types::{Description, FindError, Type};
 use crossbeam_channel::Sender;
 use rustix::buffer::spare_capacity;
 use rustix::event::{EventfdFlags, Timespec, epoll, eventfd};

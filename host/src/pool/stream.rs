@@ -7,9 +7,8 @@ use super::Error;
 use super::func::Call;
 use super::task::{DEPTH, Home, Run, Task};
 use crate::codec;
-use crate::job::{Cause, Fault, Report};
+use crate::job::{Cause, Fault, FaultReport, Report};
 use crate::link::{Answer, Answers, Chunk};
-use crate::wire::FaultReport;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::collections::{BTreeMap, VecDeque};
@@ -430,7 +429,7 @@ fn fault_of(job: u64, attempt: u32, pid: u32, report: FaultReport) -> Fault {
 }
 
 #[cold]
-fn undecodable(call: &Call<'_>, error: &codec::DecodeError) -> FaultReport {
+fn undecodable(call: &Call<'_>, error: &impl std::fmt::Display) -> FaultReport {
     FaultReport {
         cause: Cause::Result(format!("it is no `{}`: {error}", call.result())),
         backtrace: Vec::new(),

@@ -1,6 +1,7 @@
 //! Golden bytes. If one of these fails because a message changed on purpose, raise `VERSION` and write the new bytes.
 
 use super::*;
+use crate::job::{Cause, FaultReport};
 
 #[test]
 fn a_header_is_its_length_its_job_and_its_kind() {
@@ -36,16 +37,26 @@ fn a_frame_is_filled_up_to_eight_bytes_and_an_error_leaves_no_trace() {
     let mut frames = Vec::new();
     let put = put_frame(Kind::Job, 5, &mut frames, |payload| {
         payload.extend([1, 2, 3]);
-        Ok::<_, ()>(())
+        Ok::<_, TooLong>(())
     });
     assert_eq!(put, Ok(()));
     assert_eq!(frames, [3, 0, 0, 0, 5, 0, 0, 2, 1, 2, 3, 0, 0, 0, 0, 0]);
     let before = frames.clone();
     let put = put_frame(Kind::Job, 6, &mut frames, |payload| {
         payload.push(9);
-        Err("no")
+        Err(TooLong(1))
     });
-    assert_eq!((put, frames), (Err("no"), before));
+    assert_eq!((put, frames), (Err(TooLong(1)), before));
+}
+
+#[test]
+fn a_payload_whose_length_a_header_cannot_hold_is_refused_and_says_so() {
+    assert_eq!(length_field(u32::MAX as usize), Ok(u32::MAX));
+    let too_long = length_field(1 << 32).unwrap_err();
+    assert_eq!(
+        FaultReport::from(too_long).cause.to_string(),
+        "the result cannot be returned: it takes 4294967296 bytes, and at most 4294967295 can travel"
+    );
 }
 
 #[test]

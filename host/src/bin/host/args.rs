@@ -4,7 +4,7 @@ use crate::exit;
 use crate::quantity::{self, Workers};
 use clap::{Args as Options, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
-use host::job::Dir;
+use host::Dir;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -114,6 +114,9 @@ pub(crate) struct InspectArgs {
 pub(crate) struct CompileArgs {
     /// A component's file, or the name of an embedded example such as `arith`
     pub component: PathBuf,
+    /// Compile it for runs with a limit on fuel, whose machine code counts instructions
+    #[arg(long)]
+    pub fuel: bool,
 }
 
 #[derive(Debug, Options)]
@@ -244,7 +247,7 @@ const INSPECT_EXAMPLES: &str = "Examples:
 
 const COMPILE_EXAMPLES: &str = "Examples:
   host compile arith
-  host compile ./my_task.wasm";
+  host compile ./my_task.wasm --fuel";
 
 const COMPLETIONS_EXAMPLES: &str = "Examples:
   host completions bash > ~/.local/share/bash-completion/completions/host

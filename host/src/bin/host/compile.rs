@@ -3,9 +3,14 @@
 use crate::args::CompileArgs;
 use crate::exit::{self, Failure};
 use crate::{inspect, output};
+use host::component::Options;
 
 pub(crate) fn compile(args: CompileArgs) -> Result<u8, Failure> {
-    let component = inspect::load(args.component)?;
+    let options = Options {
+        fuel: args.fuel,
+        ..Options::default()
+    };
+    let component = inspect::load(args.component, &options)?;
     let file = component.cached_at.ok_or_else(Failure::no_cache)?;
     output::print(format!("{}\n", file.display()).as_bytes())?;
     Ok(exit::DONE)

@@ -1,13 +1,15 @@
 //! How the program ends: the exit codes, and the failures that keep it from doing what was asked.
 
 use host::component::ComponentError;
-use host::pool::{BuildError, FunctionError};
+use host::{BuildError, FunctionError};
 use std::error::Error;
 use std::fmt::Display;
+use std::time::Duration;
 
 /// Every job was done.
 pub(crate) const DONE: u8 = 0;
-/// The pool itself failed: workers could not be started, the component could not be compiled, results not written.
+/// The pool itself failed: workers could not be started, also in the middle of a run, the component could not be
+/// compiled, or results not be written.
 pub(crate) const POOL_FAILED: u8 = 1;
 /// The command line was wrong. An input line of the wrong type counts as that, too.
 pub(crate) const WRONG_COMMAND_LINE: u8 = 2;
@@ -76,6 +78,15 @@ impl Failure {
         }
     }
 
+    /// The run took more than this time.
+    pub(crate) fn deadline(time: Duration) -> Self {
+        Failure {
+            code: DEADLINE,
+            message: format!("the run's deadline passed after {} s", time.as_secs_f64()),
+            hint: Some("raise `--deadline` if the run needs more time".into()),
+        }
+    }
+
     /// The same failure, and what we were about to do.
     pub(crate) fn context(mut self, what: &str) -> Self {
         self.message = format!("{what}: {}", self.message);
@@ -120,12 +131,12 @@ impl From<BuildError> for Failure {
     }
 }
 
-impl From<host::pool::Error> for Failure {
-    fn from(error: host::pool::Error) -> Self {
+impl From<host::Error> for Failure {
+    fn from(error: host::Error) -> Self {
         match error {
-            host::pool::Error::Function(error) => error.into(),
-            host::pool::Error::Item { .. } => Failure::command_line(error),
-            host::pool::Error::Job(fault) => Failure {
+            host::Error::Function(error) => error.into(),
+            host::Error::Item { .. } => Failure::command_line(error),
+            host::Error::Job(fault) => Failure {
                 code: JOB_FAILED,
                 message: fault.to_string(),
                 hint: None,

@@ -6,8 +6,7 @@ use crate::items::Items;
 use crate::lines::Lines;
 use crate::plan::{Jobs, Plan, Talk};
 use crate::watch::Stop;
-use host::Value;
-use host::types::Function;
+use host::{Function, Value};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 

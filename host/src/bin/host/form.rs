@@ -1,9 +1,8 @@
 //! What the text of one job must be: the value of the only parameter, or a tuple with all of them.
 
 use crate::exit::Failure;
-use host::Value;
-use host::types::{Function, Type};
 use host::value::TextError;
+use host::{Function, Type, Value};
 
 /// How one job's arguments are written.
 #[derive(Clone, Debug)]

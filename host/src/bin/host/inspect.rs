@@ -3,15 +3,14 @@
 use crate::args::{Format, InspectArgs};
 use crate::exit::{self, Failure};
 use crate::output;
-use host::Source;
-use host::component::{Component, Description, Options};
-use host::types::Function;
+use host::component::{Component, Options};
+use host::{Description, Function, Source};
 use serde_json::json;
 use std::fmt::{self, Write};
 use std::path::PathBuf;
 
 pub(crate) fn inspect(args: InspectArgs) -> Result<u8, Failure> {
-    let description = load(args.component)?.description;
+    let description = load(args.component, &Options::default())?.description;
     let text = match args.format {
         Format::Text => Page(&description).to_string(),
         Format::Json => format!("{}\n", as_json(&description)),
@@ -21,8 +20,8 @@ pub(crate) fn inspect(args: InspectArgs) -> Result<u8, Failure> {
 }
 
 /// Finds, compiles and describes a component.
-pub(crate) fn load(component: PathBuf) -> Result<Component, Failure> {
-    Component::load(&Source::Named(component), &Options::default()).map_err(Failure::from)
+pub(crate) fn load(component: PathBuf, options: &Options) -> Result<Component, Failure> {
+    Component::load(&Source::Named(component), options).map_err(Failure::from)
 }
 
 /// A description for people.
@@ -126,7 +125,7 @@ fn as_json(description: &Description) -> serde_json::Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use host::types::{Field, Type};
+    use host::{Field, Type};
 
     fn description() -> Description {
         let square = Function {

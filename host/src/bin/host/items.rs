@@ -2,9 +2,8 @@
 
 use crate::exit::Failure;
 use crate::form::Form;
-use host::Value;
-use host::types::Type;
 use host::value::{Problem, wave};
+use host::{Type, Value};
 use std::ops::Range;
 
 /// Checked items, in their order. Ranges stay as they are until their numbers are asked for.

@@ -3,8 +3,7 @@
 use crate::args::{Format, GuestArgs, Instance, OutputArgs, RunArgs, Target};
 use crate::exit::Failure;
 use crate::quantity::Workers;
-use host::job::{Grants, Isolation, Limits};
-use host::{Pool, Source};
+use host::{Dir, Isolation, Limits, Pool, Source};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -30,8 +29,10 @@ pub(crate) struct Plan {
     pub isolation: Isolation,
     /// After how many jobs a worker is replaced.
     pub max_jobs_per_worker: Option<u64>,
-    /// What the guest is given.
-    pub grants: Grants,
+    /// The environment variables of the guest.
+    pub env: Vec<(String, String)>,
+    /// The directories that the guest may use.
+    pub dirs: Vec<Dir>,
     /// After how many failed jobs the run stops.
     pub max_fail: Option<u64>,
     /// After how much time the run stops.
@@ -124,10 +125,8 @@ impl Plan {
                 Instance::Job => Isolation::InstancePerJob,
             },
             max_jobs_per_worker: None,
-            grants: Grants {
-                env: guest.env,
-                dirs: guest.dir,
-            },
+            env: guest.env,
+            dirs: guest.dir,
             max_fail: None,
             deadline: None,
             format: output.format,
@@ -152,10 +151,10 @@ impl Plan {
         if let Some(jobs) = self.max_jobs_per_worker {
             pool = pool.max_jobs_per_worker(jobs);
         }
-        for (name, value) in &self.grants.env {
+        for (name, value) in &self.env {
             pool = pool.env(name, value);
         }
-        for dir in &self.grants.dirs {
+        for dir in &self.dirs {
             pool = pool.dir(dir.clone());
         }
         pool.build().map_err(Failure::from)

@@ -2,9 +2,8 @@
 
 use crate::args::Format;
 use crate::output;
-use host::Value;
-use host::job::{Cause, Fault, Report};
 use host::value::json::AsJson;
+use host::{Cause, Fault, Report, Value};
 use serde::Serialize;
 use std::io::Write;
 
@@ -55,19 +54,18 @@ pub(crate) fn hint(cause: &Cause) -> Option<&'static str> {
     }
 }
 
-/// Which worker did which job: `worker 2 (pid 9991): square(1) = 1`.
+/// Which worker did which job: `worker 2 (pid 9991): square(1) = 1`. No worker is named where none had the job.
 pub(crate) fn work(report: &Report<Value>, function: &str, arguments: &[Value]) -> String {
     let arguments: Vec<String> = arguments.iter().map(shortened).collect();
     let end = match &report.outcome {
         Ok(value) => format!("= {}", shortened(value)),
         Err(fault) => format!("failed: {}", fault.cause),
     };
-    format!(
-        "worker {} (pid {}): {function}({}) {end}",
-        report.worker + 1,
-        report.pid,
-        arguments.join(", ")
-    )
+    let worker = match report.pid {
+        0 => String::new(),
+        pid => format!("worker {} (pid {pid}): ", report.worker + 1),
+    };
+    format!("{worker}{function}({}) {end}", arguments.join(", "))
 }
 
 /// Where the names of the functions begin that a Rust guest goes through when it panics.

@@ -1,6 +1,6 @@
 //! Amounts as people write them: `4`, `50%`, `200ms`, `64MiB`. Each reader is one option's `value_parser`.
 
-use host::job::Dir;
+use host::Dir;
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
 use std::time::Duration;

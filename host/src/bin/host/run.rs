@@ -6,9 +6,7 @@ use crate::output::{self, Output};
 use crate::plan::{Order, Plan, Talk};
 use crate::print;
 use crate::watch::{self, Reason, Stop};
-use host::job::{Cause, Report};
-use host::pool::Imap;
-use host::{Pool, Value};
+use host::{Cause, Imap, Pool, Report, Value};
 use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -16,21 +14,18 @@ use std::time::{Duration, Instant};
 /// Does what the plan says and returns the exit code.
 pub(crate) fn run(plan: Plan) -> Result<u8, Failure> {
     let begun = Instant::now();
+    let stop = Arc::new(Stop::new());
+    // Before the pool, as compiling a component can take a minute.
+    let watched = watch::start(stop.clone(), plan.deadline).map_err(Failure::pool)?;
     let pool = Arc::new(plan.pool()?);
+    watched.get_or_init(|| Arc::downgrade(&pool));
     let index = pool
         .description()
         .find(&plan.function)
         .map_err(Failure::command_line)?;
     let function = &pool.description().functions[index];
-    let stop = Arc::new(Stop::new());
     let feed = Feed::open(&plan, function, &stop)?;
     let name = function.name.clone();
-    watch::start(
-        stop.clone(),
-        Arc::downgrade(&pool),
-        plan.deadline.map(|time| begun + time),
-    )
-    .map_err(Failure::pool)?;
 
     let output = match plan.talk {
         Talk::Summary => Output::with_bar(feed.count),
@@ -76,14 +71,9 @@ fn verdict(
 ) -> Result<u8, Failure> {
     match (stopped, input) {
         (Some(Reason::Interrupted), _) => Ok(exit::INTERRUPTED),
-        (Some(Reason::Deadline), _) => Err(Failure {
-            code: exit::DEADLINE,
-            message: format!(
-                "the run's deadline passed after {} s",
-                plan.deadline.unwrap_or_default().as_secs_f64()
-            ),
-            hint: Some("raise `--deadline` if the run needs more time".into()),
-        }),
+        (Some(Reason::Deadline), _) => Err(Failure::deadline(plan.deadline.unwrap_or_default())),
+        // Each job that it cost has been told with the cause.
+        (Some(Reason::NoWorker), _) => Ok(exit::POOL_FAILED),
         (_, Some(wrong)) => Err(wrong),
         (Some(Reason::TooManyFailed), None) => {
             output::note(&format!(
@@ -152,7 +142,7 @@ impl Run<'_> {
         }
     }
 
-    fn fail(&mut self, fault: &host::job::Fault) -> io::Result<()> {
+    fn fail(&mut self, fault: &host::Fault) -> io::Result<()> {
         if self.plan.format == crate::args::Format::Text {
             let hint = print::hint(&fault.cause)
                 .filter(|hint| self.tally.hints.iter().all(|given| given != hint));
@@ -162,6 +152,9 @@ impl Run<'_> {
                 hint.into_iter()
                     .for_each(|hint| output::note(&format!("hint: {hint}")));
             })?;
+        }
+        if let Cause::NoWorker(_) = fault.cause {
+            self.stop.ask(Reason::NoWorker);
         }
         if self.plan.max_fail == Some(self.tally.failed) {
             self.stop.ask(Reason::TooManyFailed);

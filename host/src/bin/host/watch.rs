@@ -1,9 +1,10 @@
-//! Why a run ends early: Ctrl-C, its deadline, or too many failed jobs.
+//! Why a run ends early: Ctrl-C, its deadline, too many failed jobs, or a pool that can run no more.
 //!
 //! The first Ctrl-C only asks: no new jobs are taken, and what runs is finished and printed. The second insists. The
-//! deadline insists at once.
+//! deadline insists at once. As long as there is no pool yet there is nothing to finish, and either ends the program.
 
-use crate::{exit, output};
+use crate::exit::{self, Failure};
+use crate::output;
 use crossbeam_channel::{Receiver, Sender, bounded};
 use host::Pool;
 use signal_hook::consts::SIGINT;
@@ -22,6 +23,8 @@ pub(crate) enum Reason {
     Deadline,
     /// As many jobs failed as may.
     TooManyFailed,
+    /// No worker can be started.
+    NoWorker,
 }
 
 /// The word to stop: given once, seen by everybody, and heard by the one who waits for input.
@@ -61,32 +64,35 @@ impl Stop {
     }
 }
 
-/// Watches for Ctrl-C and the deadline, in a thread that lasts as long as the program.
-pub(crate) fn start(
-    stop: Arc<Stop>,
-    pool: Weak<Pool>,
-    deadline: Option<Instant>,
-) -> io::Result<()> {
+/// The pool that is to be ended, as soon as there is one. Weak, so that it ends with the run and not with the watch.
+pub(crate) type Watched = Arc<OnceLock<Weak<Pool>>>;
+
+/// Watches for Ctrl-C and the deadline, so much time from now, in a thread that lasts as long as the program.
+pub(crate) fn start(stop: Arc<Stop>, deadline: Option<Duration>) -> io::Result<Watched> {
     let (signals, handler) = UnixStream::pair()?;
     signal_hook::low_level::pipe::register(SIGINT, handler)?;
+    let watched = Watched::default();
     let watch = Watch {
         signals,
         stop,
-        pool,
-        deadline,
+        pool: watched.clone(),
+        time: deadline.unwrap_or_default(),
+        deadline: deadline.map(|time| Instant::now() + time),
     };
     thread::Builder::new()
         .name("watch".into())
         .spawn(move || watch.run())?;
-    Ok(())
+    Ok(watched)
 }
 
 struct Watch {
     /// One byte for each SIGINT.
     signals: UnixStream,
     stop: Arc<Stop>,
-    /// Weak, so that the pool ends with the run and not with this thread.
-    pool: Weak<Pool>,
+    pool: Watched,
+    /// How long the run may take.
+    time: Duration,
+    /// When that will be over; `None` if it is over, or never will be.
     deadline: Option<Instant>,
 }
 
@@ -95,15 +101,21 @@ impl Watch {
         let mut asked_before = false;
         loop {
             match self.wait() {
-                Ok(Event::CtrlC) if asked_before => {
+                Ok(Event::CtrlC) if asked_before || self.pool.get().is_none() => {
                     self.terminate();
-                    // The run may be stuck in a write; this ends it all the same.
+                    // The run may be stuck in a write or in building the pool; this ends it all the same. Children that
+                    // are left the kernel ends with us.
                     std::process::exit(i32::from(exit::INTERRUPTED));
                 }
                 Ok(Event::CtrlC) => {
                     asked_before = true;
                     self.stop.ask(Reason::Interrupted);
                     output::note("interrupted: finishing what runs; press Ctrl-C again to kill it");
+                }
+                Ok(Event::Deadline) if self.pool.get().is_none() => {
+                    let failure = Failure::deadline(self.time);
+                    output::error(&failure.message, failure.hint.as_deref());
+                    std::process::exit(i32::from(failure.code));
                 }
                 Ok(Event::Deadline) => {
                     self.stop.ask(Reason::Deadline);
@@ -143,7 +155,7 @@ impl Watch {
     }
 
     fn terminate(&self) {
-        if let Some(pool) = self.pool.upgrade() {
+        if let Some(pool) = self.pool.get().and_then(Weak::upgrade) {
             pool.terminate();
         }
     }

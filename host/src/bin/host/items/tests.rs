@@ -1,5 +1,5 @@
 use super::*;
-use host::types::{Field, Function};
+use host::{Field, Function};
 
 fn function(types: &[Type]) -> Function {
     let params = types

@@ -1,14 +1,27 @@
-//! The function that a caller means by a name.
+//! What a component offers, and the function that a caller means by a name.
 //!
 //! A name may be as short as it is unique: `square`, `arith/square`, `pool:tasks/arith/square`, or in full
 //! `pool:tasks/arith@0.1.0#square`.
 
-use super::Description;
-use crate::types::{Function, Type};
+use super::{Function, Type};
+use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 
 /// How many candidates an error's text lists: as many as fit a few lines of a terminal.
 const CANDIDATES_SHOWN: usize = 12;
+
+/// What a component exports and imports.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Description {
+    /// The functions that can be called, in the order of the component's exports.
+    pub functions: Vec<Function>,
+    /// Exported functions that cannot be called from another process, by full name, each with the reason.
+    pub uncallable: Vec<(String, String)>,
+    /// The imported interfaces and functions, by name.
+    pub imports: Vec<String>,
+    /// The component's world in WIT, with every interface that it names.
+    pub wit: String,
+}
 
 /// Why a name doesn't lead to a function.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -168,7 +181,7 @@ fn names_in(interface: Option<&str>, function: &str) -> impl Iterator<Item = Str
 }
 
 /// The name that was probably meant: the one with the fewest typing errors, at most one in three letters.
-pub(super) fn closest(word: &str, names: impl Iterator<Item = impl AsRef<str>>) -> Option<String> {
+pub(crate) fn closest(word: &str, names: impl Iterator<Item = impl AsRef<str>>) -> Option<String> {
     let allowed = (word.len() / 3).max(1);
     names
         // The lengths are compared first, because they are cheap and a hostile component can export many long names.
@@ -179,7 +192,7 @@ pub(super) fn closest(word: &str, names: impl Iterator<Item = impl AsRef<str>>) 
         .map(|(_, name)| name.as_ref().to_owned())
 }
 
-pub(super) fn did_you_mean(suggestion: Option<&str>) -> String {
+pub(crate) fn did_you_mean(suggestion: Option<&str>) -> String {
     suggestion
         .map(|name| format!("; did you mean `{name}`?"))
         .unwrap_or_default()
@@ -206,3 +219,6 @@ fn list(names: &[String], separator: &str) -> String {
     };
     shown.join(separator) + &rest
 }
+
+#[cfg(test)]
+mod tests;
