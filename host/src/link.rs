@@ -382,33 +382,17 @@ impl<O> Link<O> {
             has_fault: false,
             is_refusal: false,
         };
-        let first = flying.chunk.first + u64::from(flying.answered);
         let left = flying.chunk.count - flying.answered;
-        let is_known = flying.sent == flying.chunk.frames.len();
         while row.count < left {
             let Some(head) = self.inbox[row.end..].first_chunk() else {
                 break;
             };
-            let header = Header::decode(*head).ok_or(Broken("a frame of an unknown kind"))?;
-            let most = match header.kind {
-                Kind::Value => self.max_result_bytes,
-                Kind::Fault => FaultReport::MAX_BYTES,
-                Kind::Batch | Kind::Refused => {
-                    return Err(Broken("an answer to many jobs that were asked one by one"));
-                }
-                Kind::Chunk | Kind::Job => {
-                    return Err(Broken("a request in the place of an answer"));
-                }
+            let header = match self.check(*head, flying, row.count) {
+                Ok(header) => header,
+                // The answers before it are as good as any.
+                Err(_) if row.count > 0 => break,
+                Err(broken) => return Err(broken),
             };
-            if header.job != (first + u64::from(row.count)) as u32 & 0xff_ffff {
-                return Err(Broken("an answer to another job than the one it was asked"));
-            }
-            if header.length > most {
-                return Err(Broken("an answer that is longer than a worker makes them"));
-            }
-            if !is_known && row.count + 1 == left {
-                return Err(Broken("an answer to a job that it does not know yet"));
-            }
             if self.inbox.len() - row.end < header.frame_bytes() {
                 break;
             }
@@ -417,6 +401,33 @@ impl<O> Link<O> {
             row.has_fault |= header.kind == Kind::Fault;
         }
         Ok(row)
+    }
+
+    /// Whether this can be the head of the answer to a job that comes `ahead` jobs after those that are answered.
+    #[inline]
+    fn check(&self, head: [u8; 8], flying: &Flying<O>, ahead: u32) -> Result<Header, Broken> {
+        let header = Header::decode(head).ok_or(Broken("a frame of an unknown kind"))?;
+        let place = flying.answered + ahead;
+        let most = match header.kind {
+            Kind::Value => self.max_result_bytes,
+            Kind::Fault => FaultReport::MAX_BYTES,
+            Kind::Batch | Kind::Refused => {
+                return Err(Broken("an answer to many jobs that were asked one by one"));
+            }
+            Kind::Chunk | Kind::Job => {
+                return Err(Broken("a request in the place of an answer"));
+            }
+        };
+        if header.job != (flying.chunk.first + u64::from(place)) as u32 & 0xff_ffff {
+            return Err(Broken("an answer to another job than the one it was asked"));
+        }
+        if header.length > most {
+            return Err(Broken("an answer that is longer than a worker makes them"));
+        }
+        if flying.sent < flying.chunk.frames.len() && place + 1 == flying.chunk.count {
+            return Err(Broken("an answer to a job that it does not know yet"));
+        }
+        Ok(header)
     }
 
     /// The whole answer in the inbox at `start` to a batch, if it is there.
