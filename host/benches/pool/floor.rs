@@ -5,7 +5,7 @@ mod ping;
 mod process;
 mod shared_page;
 
-pub(crate) use guest::{Guest, ours};
+pub(crate) use guest::{ARITH, BARE, Guest, Instance, MANDELBROT, Source, TEXT, TYPES, ours};
 pub(crate) use ping::{Ping, Wait};
 pub(crate) use process::Neighbour;
 

@@ -14,9 +14,10 @@ mod rows;
 use anyhow::{Context, Result};
 use clap::Parser;
 use figure::Line;
-use host::Pool;
+use host::{Builder, Pool};
 use rounds::Turns;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// Measure the pool, each row beside its floor and its peers
 #[derive(Parser)]
@@ -83,12 +84,19 @@ impl Bench {
         if self.quick { jobs.div_ceil(10) } else { jobs }
     }
 
-    /// A pool with default settings whose workers have all been busy.
+    /// A pool with default settings, whose workers are all ready.
     fn pool(&self, component: &str, workers: usize) -> Result<Pool> {
-        Ok(Pool::builder()
-            .component(component)
-            .workers(workers)
-            .build()?)
+        let pool = Pool::builder().component(component).workers(workers);
+        self.ready(pool)
+    }
+
+    /// Builds a pool and waits until all its workers are ready.
+    fn ready(&self, builder: Builder) -> Result<Pool> {
+        let pool = builder.build()?;
+        while pool.stats().workers.iter().filter(|w| w.ready).count() < pool.workers() {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        Ok(pool)
     }
 
     /// Contestants to be added.

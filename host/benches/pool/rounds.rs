@@ -118,3 +118,16 @@ pub(crate) fn rate<T>(things: u32, run: impl FnOnce() -> Result<T>) -> Result<f6
 pub(crate) fn each<T>(calls: u32, mut call: impl FnMut() -> Result<T>) -> Result<Vec<f64>> {
     (0..calls).map(|_| seconds(&mut call)).collect()
 }
+
+/// As [`each`], where each call is given something that is made outside of the time.
+pub(crate) fn each_given<G, T>(
+    calls: u32,
+    mut make: impl FnMut() -> G,
+    mut call: impl FnMut(G) -> Result<T>,
+) -> Result<Vec<f64>> {
+    let one = |_| {
+        let given = make();
+        seconds(|| call(given))
+    };
+    (0..calls).map(one).collect()
+}

@@ -4,7 +4,8 @@
 
 use anyhow::{Context, Result};
 use wasmtime::component::{
-    Component, ComponentNamedList, InstancePre, Lift, Linker, Lower, ResourceTable, TypedFunc,
+    Component, ComponentExportIndex, ComponentNamedList, InstancePre, Lift, Linker, Lower,
+    ResourceTable, TypedFunc,
 };
 use wasmtime::{Config, Enabled, Engine, PoolingAllocationConfig, Store};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
@@ -18,6 +19,19 @@ pub(crate) const BARE: Source = Source {
     bytes: include_bytes!("../../../../guests/prebuilt/bare.wat"),
 };
 
+pub(crate) const TEXT: Source = Source {
+    interface: "pool:tasks/text@0.1.0",
+    bytes: include_bytes!("../../../../guests/prebuilt/text.wasm"),
+};
+pub(crate) const TYPES: Source = Source {
+    interface: "pool:tasks/types@0.1.0",
+    bytes: include_bytes!("../../../../guests/prebuilt/types.wasm"),
+};
+pub(crate) const MANDELBROT: Source = Source {
+    interface: "pool:tasks/mandelbrot@0.1.0",
+    bytes: include_bytes!("../../../../guests/prebuilt/mandelbrot.wasm"),
+};
+
 /// A component, and the interface whose functions are called.
 #[derive(Clone, Copy)]
 pub(crate) struct Source {
@@ -27,14 +41,14 @@ pub(crate) struct Source {
 
 /// A compiled and linked component, for instances in any thread.
 pub(crate) struct Guest {
-    source: Source,
-    pub linked: InstancePre<State>,
+    linked: InstancePre<State>,
+    interface: Option<ComponentExportIndex>,
 }
 
 /// An instance, with the store that it lives in.
 pub(crate) struct Instance {
     pub store: Store<State>,
-    instance: wasmtime::component::Instance,
+    pub instance: wasmtime::component::Instance,
 }
 
 /// WASI's context is made when the guest first asks for something, which these guests do not.
@@ -48,8 +62,10 @@ impl Guest {
         let component = Component::new(&engine, &bytes).map_err(ours)?;
         let mut linker = Linker::new(&engine);
         wasmtime_wasi::p2::add_to_linker_sync(&mut linker).map_err(ours)?;
-        let linked = linker.instantiate_pre(&component).map_err(ours)?;
-        Ok(Guest { source, linked })
+        Ok(Guest {
+            interface: component.get_export_index(None, source.interface),
+            linked: linker.instantiate_pre(&component).map_err(ours)?,
+        })
     }
 
     /// A new instance in a store of its own.
@@ -60,25 +76,24 @@ impl Guest {
         Ok(Instance { store, instance })
     }
 
-    /// A function of the guest's interface with these Rust types.
-    pub(crate) fn func<P, R>(&self, instance: &mut Instance, name: &str) -> Result<TypedFunc<P, R>>
+    /// A function of the guest's interface, to be looked up once.
+    pub(crate) fn function(&self, name: &str) -> Result<ComponentExportIndex> {
+        let component = self.linked.component();
+        component
+            .get_export_index(self.interface.as_ref(), name)
+            .with_context(|| format!("the guest has no function `{name}`"))
+    }
+}
+
+impl Instance {
+    /// A function with these Rust types.
+    pub(crate) fn typed<P, R>(&mut self, function: ComponentExportIndex) -> Result<TypedFunc<P, R>>
     where
         P: ComponentNamedList + Lower,
         R: ComponentNamedList + Lift,
     {
-        let component = self.linked.component();
-        let interface = component.get_export_index(None, self.source.interface);
-        let index = component
-            .get_export_index(interface.as_ref(), name)
-            .with_context(|| format!("the guest has no function `{name}`"))?;
-        instance
-            .instance
-            .get_typed_func(&mut instance.store, index)
-            .map_err(ours)
-    }
-
-    pub(crate) fn square(&self, instance: &mut Instance) -> Result<TypedFunc<(i64,), (i64,)>> {
-        self.func(instance, "square")
+        let function = self.instance.get_typed_func(&mut self.store, function);
+        function.map_err(ours)
     }
 }
 

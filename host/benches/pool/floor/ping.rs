@@ -107,7 +107,7 @@ pub(super) fn answer(memory: impl AsFd) -> Result<()> {
     let page = shared_page::map(memory)?;
     let guest = Guest::new(ARITH)?;
     let mut instance = guest.instance()?;
-    let square = guest.square(&mut instance)?;
+    let square = instance.typed::<(i64,), (i64,)>(guest.function("square")?)?;
     let mut turn = 0;
     loop {
         let wait = match page.request.sleep.load(Relaxed) {
