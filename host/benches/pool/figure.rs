@@ -80,11 +80,7 @@ impl Line {
 
     /// How many times better ours is: faster, or smaller.
     pub(crate) fn ratio(&self, beside: &Beside) -> Option<f64> {
-        let (ours, theirs) = (self.value?, beside.value?);
-        Some(match self.unit.less_is_better() {
-            true => theirs / ours,
-            false => ours / theirs,
-        })
+        Some(self.unit.times_better(self.value?, beside.value?))
     }
 
     pub(crate) fn falls_short(&self) -> bool {
@@ -106,8 +102,12 @@ fn met(goal: Option<Goal>, value: Option<f64>) -> bool {
 }
 
 impl Unit {
-    fn less_is_better(self) -> bool {
-        matches!(self, Unit::Seconds | Unit::Bytes | Unit::Events)
+    /// How many times better one figure is than another.
+    pub(crate) fn times_better(self, figure: f64, than: f64) -> f64 {
+        match self {
+            Unit::Seconds | Unit::Bytes | Unit::Events => than / figure,
+            Unit::JobsPerSecond | Unit::BytesPerSecond | Unit::Share => figure / than,
+        }
     }
 
     /// A figure as people read it, to three digits.
@@ -155,7 +155,7 @@ pub(crate) fn digits(value: f64) -> String {
 impl fmt::Display for Line {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let figure = self.value.map_or("–".into(), |value| self.unit.show(value));
-        write!(f, "   {:58} {figure:>11}", self.measure)?;
+        write!(f, "   {:66} {figure:>11}", self.measure)?;
         if let Some(goal) = self.goal {
             write!(f, "   goal {}", self.unit.show_goal(goal))?;
         }
@@ -172,7 +172,7 @@ impl fmt::Display for Line {
             let Some(value) = beside.value else {
                 writeln!(
                     f,
-                    "     {:56} not installed: run host/benches/peers/install",
+                    "     {:64} not installed: run host/benches/peers/install",
                     beside.name
                 )?;
                 continue;
@@ -180,7 +180,7 @@ impl fmt::Display for Line {
             let ratio = self.ratio(beside).map_or("–".into(), digits);
             write!(
                 f,
-                "     {:56} {:>11}   {ratio} ×",
+                "     {:64} {:>11}   {ratio} ×",
                 beside.name,
                 self.unit.show(value)
             )?;

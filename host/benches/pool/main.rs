@@ -4,17 +4,21 @@
 //! pool and what it is compared with take turns, so that both have the same weather. Not criterion, because most rows
 //! measure a tree of processes, and all of them a ratio.
 
-mod figure;
+mod rows;
+
 mod floor;
 mod proc;
 mod python;
 mod rounds;
-mod rows;
+
+mod chart;
+mod figure;
+mod report;
 
 use anyhow::{Context, Result};
 use clap::Parser;
-use figure::Line;
 use host::{Builder, Pool};
+use report::Report;
 use rounds::Turns;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -22,14 +26,20 @@ use std::time::Duration;
 /// Measure the pool, each row beside its floor and its peers
 #[derive(Parser)]
 struct Args {
-    /// The rows to measure, by their numbers [default: all]
+    /// The rows to measure, by their numbers [default: all, or none with --from]
     rows: Vec<u8>,
     /// Take a tenth of the jobs and fewer rounds: to see that a row runs, not how fast it is
     #[arg(long)]
     quick: bool,
-    /// Keep what was measured in this file; rows that are in it and were not measured now stay as they are
+    /// Take the figures of the other rows from this file
+    #[arg(long, value_name = "FILE")]
+    from: Option<PathBuf>,
+    /// Keep the figures in this file
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+    /// Write the table of BENCHMARKS.md and the chart
+    #[arg(long)]
+    write: bool,
     /// Cargo says this to every benchmark
     #[arg(long, hide = true)]
     bench: bool,
@@ -45,37 +55,30 @@ fn main() -> Result<()> {
     floor::init()?;
     let args = Args::parse();
     let bench = Bench { quick: args.quick };
-    let mut lines = Vec::new();
+    let mut report = match &args.from {
+        Some(file) => Report::read(file)?,
+        None => Report::new()?,
+    };
     for row in rows::ROWS {
-        if !args.rows.is_empty() && !args.rows.contains(&row.number) {
+        let all = args.rows.is_empty() && args.from.is_none();
+        if !all && !args.rows.contains(&row.number) {
             continue;
         }
         println!("\n{}. {}", row.number, row.title);
-        let measured = (row.measure)(&bench).with_context(|| format!("row {}", row.number))?;
-        for mut line in measured {
+        let mut lines = (row.measure)(&bench).with_context(|| format!("row {}", row.number))?;
+        for line in &mut lines {
             line.row = row.number;
             print!("{line}");
-            lines.push(line);
         }
+        report.replace(row.number, lines);
     }
     if let Some(file) = &args.json {
-        keep(&lines, file)?;
+        report.keep(file)?;
+    }
+    if args.write {
+        report.publish()?;
     }
     Ok(())
-}
-
-/// Puts lines into a file, in place of those that it has of the same rows.
-fn keep(lines: &[Line], file: &std::path::Path) -> Result<()> {
-    let mut kept: Vec<Line> = match std::fs::read(file) {
-        Ok(text) => serde_json::from_slice(&text)
-            .with_context(|| format!("{} is no file of ours", file.display()))?,
-        Err(_) => Vec::new(),
-    };
-    kept.retain(|old| lines.iter().all(|new| new.row != old.row));
-    kept.extend_from_slice(lines);
-    kept.sort_by_key(|line| line.row);
-    std::fs::write(file, serde_json::to_vec_pretty(&kept)?)
-        .with_context(|| format!("cannot write {}", file.display()))
 }
 
 impl Bench {

@@ -34,7 +34,8 @@ pub(crate) fn processes_and_threads(bench: &Bench) -> Result<Vec<Line>> {
         let [squares, squares_threads, cubes, cubes_threads] =
             turns_of_two.map(|turn| measured.median(turn));
         let line = |name, processes, threads| {
-            let name = format!("{name}, {workers} workers");
+            let plural = if workers == 1 { "" } else { "s" };
+            let name = format!("{name}, {workers} worker{plural}");
             Line::new(name, Unit::JobsPerSecond, processes).beside("threads", threads)
         };
         lines.push(line("`map square`", squares, squares_threads));

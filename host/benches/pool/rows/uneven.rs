@@ -21,7 +21,7 @@ mod bindings {
 const WORKERS: usize = 2;
 
 pub(crate) fn jobs_of_any_length(bench: &Bench) -> Result<Vec<Line>> {
-    let count = bench.jobs(2_000);
+    let count = bench.jobs(1_000);
     let pool = bench.pool("mandelbrot", WORKERS)?;
     let mut alone = Alone::new()?;
     let sorted = alone.jobs(count)?;
