@@ -51,13 +51,13 @@ const GROUPS: [Group; 7] = [
         title: "Start to the first result",
         row: 9,
         measure: "build to the first result, 2",
-        baseline: (9, "Python `Pool`, fork"),
+        baseline: (9, "Python `Pool`, forked"),
     },
     Group {
         title: "Memory of an idle worker",
         row: 11,
         measure: "private memory",
-        baseline: (11, "Python `Pool`, fork"),
+        baseline: (11, "Python `Pool`, forked"),
     },
 ];
 
@@ -188,7 +188,8 @@ fn bars(report: &Report, group: &Group) -> Option<(String, Vec<Bar>)> {
         .find(|beside| beside.name == name)?;
     let value = baseline.value?;
     let bar = |name: &str, figure: f64| Bar {
-        name: plain(name),
+        // That it is Python's, the colour tells.
+        name: plain(name).replacen("Python ", "", 1),
         figure: line.unit.show(figure),
         times: line.unit.times_better(figure, value),
     };
@@ -201,16 +202,12 @@ fn bars(report: &Report, group: &Group) -> Option<(String, Vec<Bar>)> {
             bars.push(bar(&beside.name, figure));
         }
     }
-    Some((format!("{}, {}", plain(name), line.unit.show(value)), bars))
+    Some((format!("{}: {}", plain(name), line.unit.show(value)), bars))
 }
 
-/// A name without marks and without the language, which the legend tells.
+/// A name without its marks.
 fn plain(name: &str) -> String {
-    let name = name.replace('`', "");
-    match name.strip_prefix("Python ") {
-        Some(peer) if !peer.starts_with("Pool.") => peer.replace("Pool, ", "Pool by ").into(),
-        _ => name,
-    }
+    name.replace('`', "")
 }
 
 fn colour(name: &str) -> &'static str {

@@ -41,29 +41,25 @@ impl Ping {
         Ok(ping)
     }
 
-    /// Calls a function once with the wait that is asked for, and lets the other process sleep afterwards.
-    pub(crate) fn rounds<T>(
-        &mut self,
-        wait: Wait,
-        run: impl FnOnce(&mut Self) -> Result<T>,
-    ) -> Result<T> {
+    /// Lets the other process spin while a function runs, and sleep again afterwards.
+    pub(crate) fn spinning<T>(&mut self, run: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
         self.process.check()?;
-        self.set(wait)?;
+        self.set(Wait::Spinning)?;
         let result = run(self);
         self.set(Wait::Sleeping)?;
         result
     }
 
+    /// Tells the other process how to wait from now on, and waits until it has heard.
     fn set(&mut self, wait: Wait) -> Result<()> {
-        let sleep = u32::from(wait == Wait::Sleeping);
-        self.page.request.sleep.store(sleep, Release);
-        // It notices with the next number.
+        let turn = self.page.answer.turn.load(Acquire);
+        self.page
+            .request
+            .sleep
+            .store(u32::from(wait == Wait::Sleeping), Relaxed);
         self.page.request.pass(1);
         futex::wake(&self.page.request.turn, futex::Flags::empty(), 1)?;
-        self.page.answer.wait(
-            self.page.request.turn.load(Relaxed).wrapping_sub(1),
-            Wait::Spinning,
-        )?;
+        self.page.answer.wait(turn, Wait::Spinning)?;
         Ok(())
     }
 
@@ -109,16 +105,18 @@ pub(super) fn answer(memory: impl AsFd) -> Result<()> {
     let mut instance = guest.instance()?;
     let square = instance.typed::<(i64,), (i64,)>(guest.function("square")?)?;
     let mut turn = 0;
+    let mut wait = Wait::Sleeping;
     loop {
-        let wait = match page.request.sleep.load(Relaxed) {
+        let n = page.request.wait(turn, wait)?;
+        turn = page.request.turn.load(Relaxed);
+        // Read while the cache line is here. Later, it would be fetched back from who writes the next number.
+        wait = match page.request.sleep.load(Relaxed) {
             0 => Wait::Spinning,
             _ => Wait::Sleeping,
         };
-        let n = page.request.wait(turn, wait)?;
-        turn = page.request.turn.load(Relaxed);
         let result = square.call(&mut instance.store, (n,));
         page.answer.pass(result.map_err(super::ours)?.0);
-        if page.request.sleep.load(Relaxed) == 1 {
+        if wait == Wait::Sleeping {
             futex::wake(&page.answer.turn, futex::Flags::empty(), 1)?;
         }
     }

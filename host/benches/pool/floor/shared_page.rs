@@ -23,7 +23,7 @@ pub(super) struct Side {
     /// Counts the numbers that were passed on.
     pub turn: AtomicU32,
     pub value: AtomicI64,
-    /// Whether the other process may sleep while it waits for the next turn.
+    /// Whether the other process should sleep while it waits for the turn after this one.
     pub sleep: AtomicU32,
 }
 

@@ -39,14 +39,14 @@ pub(crate) fn memory_of_workers(bench: &Bench) -> Result<Vec<Line>> {
             Some(private / some),
         )
         .goal(Goal::AtMost(0.6 * MIB))
-        .beside("Python `Pool`, fork", python(0)),
+        .beside("Python `Pool`, forked", python(0)),
         Line::new(
             format!("memory of a worker with its share, {name}"),
             Unit::Bytes,
             Some(proportional / some),
         )
         .goal(Goal::AtMost(1.5 * MIB))
-        .beside("Python `Pool`, fork", python(1)),
+        .beside("Python `Pool`, forked", python(1)),
     ];
 
     let many = if bench.quick { MANY / 10 } else { MANY };

@@ -19,11 +19,8 @@ pub(crate) fn warm(bench: &Bench) -> Result<Vec<Line>> {
 
     let mut turns = bench.turns();
     let ours = turns.samples(|| each(jobs, || Ok(square.apply(12)?)));
-    let floor = turns.samples(|| {
-        ping.rounds(Wait::Spinning, |ping| {
-            each(jobs, || ping.square(12, Wait::Spinning))
-        })
-    });
+    let floor =
+        turns.samples(|| ping.spinning(|ping| each(jobs, || ping.square(12, Wait::Spinning))));
     let mut peers = Vec::new();
     for (peer, name) in PEERS {
         let python = Python::start(peer, "apply", &[("count", bench.jobs(2_000))])?;

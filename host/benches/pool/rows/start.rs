@@ -10,8 +10,8 @@ use rustix::process::{Pid, Signal, kill_process};
 use std::time::Instant;
 
 const PEERS: [(&str, &str); 3] = [
-    (MULTIPROCESSING, "Python `Pool`, fork"),
-    ("multiprocessing-spawn", "Python `Pool`, spawn"),
+    (MULTIPROCESSING, "Python `Pool`, forked"),
+    ("multiprocessing-spawn", "Python `Pool`, spawned"),
     ("loky", "Python `loky`"),
 ];
 

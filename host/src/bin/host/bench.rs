@@ -11,8 +11,8 @@ use crate::output;
 use crate::plan::{Jobs, Plan};
 use crate::quantity::Workers;
 use host::{Func, Pool, Value};
+use serde::Serialize;
 use serde::de::IgnoredAny;
-use serde_json::json;
 use std::num::NonZeroUsize;
 use std::time::{Duration, Instant};
 
@@ -140,6 +140,17 @@ struct Table {
     first: First,
 }
 
+/// A line as JSON.
+#[derive(Serialize)]
+struct Line<'a> {
+    mode: &'a str,
+    workers: usize,
+    jobs: u64,
+    seconds: f64,
+    jobs_per_second: f64,
+    speed_up: f64,
+}
+
 impl Table {
     fn head(&self, function: &str) -> Result<(), Failure> {
         match self.format {
@@ -170,15 +181,16 @@ impl Table {
                 format!("{name:16}{seconds:>10.4} s{rate:>14.0}{speed_up:>11.2}\n")
             }
             Format::Json => {
-                let line = json!({
-                    "mode": mode,
-                    "workers": workers,
-                    "jobs": jobs,
-                    "seconds": seconds,
-                    "jobs_per_second": rate,
-                    "speed_up": speed_up,
-                });
-                format!("{line}\n")
+                let line = Line {
+                    mode,
+                    workers,
+                    jobs,
+                    seconds,
+                    jobs_per_second: rate,
+                    speed_up,
+                };
+                // Turning these values into JSON cannot fail.
+                serde_json::to_string(&line).unwrap_or_default() + "\n"
             }
         };
         output::print(line.as_bytes())
