@@ -2,9 +2,11 @@
 //!
 //! Bars begin at 1, which is `multiprocessing.Pool`; what is slower goes to the left.
 
+mod drawing;
+
 use crate::figure::{Line, digits};
 use crate::report::Report;
-use std::fmt::Write;
+use drawing::Drawing;
 
 /// A measure that the chart shows, and what is 1 for it.
 struct Group {
@@ -16,49 +18,55 @@ struct Group {
     baseline: (u8, &'static str),
 }
 
+const fn group(
+    title: &'static str,
+    (row, measure): (u8, &'static str),
+    baseline: (u8, &'static str),
+) -> Group {
+    Group {
+        title,
+        row,
+        measure,
+        baseline,
+    }
+}
+
 const GROUPS: [Group; 7] = [
-    Group {
-        title: "A tiny job there and back",
-        row: 1,
-        measure: "`apply square`",
-        baseline: (1, "Python `Pool.apply`"),
-    },
-    Group {
-        title: "A million tiny jobs",
-        row: 3,
-        measure: "`map square`",
-        baseline: (3, "Python `Pool.map`"),
-    },
-    Group {
-        title: "Tiny jobs in batches",
-        row: 16,
-        measure: "`map square`",
-        baseline: (3, "Python `Pool.map`"),
-    },
-    Group {
-        title: "Lists of a thousand cubes",
-        row: 6,
-        measure: "`map cubes`",
-        baseline: (6, "Python `Pool.map`"),
-    },
-    Group {
-        title: "16 MiB there and back",
-        row: 7,
-        measure: "16 MiB",
-        baseline: (7, "Python `Pool.apply`"),
-    },
-    Group {
-        title: "Start to the first result",
-        row: 9,
-        measure: "build to the first result, 2",
-        baseline: (9, "Python `Pool`, forked"),
-    },
-    Group {
-        title: "Memory of an idle worker",
-        row: 11,
-        measure: "private memory",
-        baseline: (11, "Python `Pool`, forked"),
-    },
+    group(
+        "A tiny job there and back",
+        (1, "`apply square`"),
+        (1, "Python `Pool.apply`"),
+    ),
+    group(
+        "A million tiny jobs",
+        (3, "`map square`"),
+        (3, "Python `Pool.map`"),
+    ),
+    group(
+        "Tiny jobs in batches",
+        (16, "`map square`"),
+        (3, "Python `Pool.map`"),
+    ),
+    group(
+        "Lists of a thousand cubes",
+        (6, "`map cubes`"),
+        (6, "Python `Pool.map`"),
+    ),
+    group(
+        "16 MiB there and back",
+        (7, "16 MiB"),
+        (7, "Python `Pool.apply`"),
+    ),
+    group(
+        "Start to the first result",
+        (9, "build to the first result, 2"),
+        (9, "Python `Pool`, forked"),
+    ),
+    group(
+        "Memory of an idle worker",
+        (11, "private memory"),
+        (11, "Python `Pool`, forked"),
+    ),
 ];
 
 /// A bar: whose, its figure, and how many times better than the baseline.
@@ -113,12 +121,7 @@ pub(crate) fn svg(report: &Report) -> String {
         .sum();
     let bottom = TOP + rows;
 
-    let mut svg = Drawing(format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {0}\" width=\"{WIDTH}\" height=\"{0}\" \
-         font-family=\"system-ui, -apple-system, 'Segoe UI', Roboto, 'DejaVu Sans', sans-serif\" font-size=\"13\">\n\
-         <rect width=\"{WIDTH}\" height=\"{0}\" rx=\"10\" fill=\"#ffffff\"/>\n",
-        bottom + 34.0
-    ));
+    let mut svg = Drawing::new(WIDTH, bottom + 34.0);
     svg.text(
         (24.0, 36.0),
         TITLE,
@@ -168,7 +171,7 @@ pub(crate) fn svg(report: &Report) -> String {
         }
         y += GAP;
     }
-    svg.0 + "</svg>\n"
+    svg.finish()
 }
 
 /// The baseline as words, and the bars of a group: ours first. `None` where there is nothing to compare with.
@@ -215,33 +218,5 @@ fn colour(name: &str) -> &'static str {
         "host" => OURS,
         name if name.starts_with("rayon") || name.starts_with("numpy") => NATIVE,
         _ => PYTHON,
-    }
-}
-
-struct Drawing(String);
-
-impl Drawing {
-    // Writing to a string cannot fail.
-
-    fn text(&mut self, (x, y): (f64, f64), style: &str, words: &str) {
-        let words = words.replace('&', "&amp;").replace('<', "&lt;");
-        let _ = writeln!(
-            self.0,
-            "<text x=\"{x:.1}\" y=\"{y:.1}\" {style}>{words}</text>"
-        );
-    }
-
-    fn bar(&mut self, (x, y): (f64, f64), (width, height): (f64, f64), colour: &str) {
-        let _ = writeln!(
-            self.0,
-            "<rect x=\"{x:.1}\" y=\"{y:.1}\" width=\"{width:.1}\" height=\"{height}\" rx=\"2\" fill=\"{colour}\"/>"
-        );
-    }
-
-    fn line(&mut self, x: f64, from: f64, to: f64, colour: &str, width: f64) {
-        let _ = writeln!(
-            self.0,
-            "<line x1=\"{x:.1}\" y1=\"{from}\" x2=\"{x:.1}\" y2=\"{to}\" stroke=\"{colour}\" stroke-width=\"{width}\"/>"
-        );
     }
 }

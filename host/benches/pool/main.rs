@@ -34,7 +34,7 @@ struct Args {
     /// Take the figures of the other rows from this file
     #[arg(long, value_name = "FILE")]
     from: Option<PathBuf>,
-    /// Keep the figures in this file
+    /// Keep the figures in this file; a relative path begins in `host`, as Cargo starts benchmarks there
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
     /// Write the table of BENCHMARKS.md and the chart
@@ -71,9 +71,9 @@ fn main() -> Result<()> {
             print!("{line}");
         }
         report.replace(row.number, lines);
-    }
-    if let Some(file) = &args.json {
-        report.keep(file)?;
+        if let Some(file) = &args.json {
+            report.keep(file)?;
+        }
     }
     if args.write {
         report.publish()?;

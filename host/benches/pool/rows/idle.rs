@@ -1,10 +1,11 @@
 //! Rows 11 and 12: what workers cost that have nothing to do, in memory and in processor time.
 
+use super::uneven;
 use crate::Bench;
 use crate::figure::{Goal, Line, Unit};
 use crate::proc::{self, memory, processor_seconds, wakes};
 use crate::python::{MULTIPROCESSING, Python};
-use anyhow::Result;
+use anyhow::{Result, bail};
 use host::Pool;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::time::Duration;
@@ -68,13 +69,23 @@ pub(crate) fn memory_of_workers(bench: &Bench) -> Result<Vec<Line>> {
 
 /// A pool whose workers have all done a job.
 fn served(bench: &Bench, workers: usize) -> Result<Pool> {
-    let pool = Pool::builder().component("arith").workers(workers).chunk(1);
+    let pool = Pool::builder()
+        .component("mandelbrot")
+        .workers(workers)
+        .chunk(1);
     let pool = bench.ready(pool)?;
-    while pool.stats().workers.iter().any(|worker| worker.jobs == 0) {
-        pool.map::<Vec<i64>>("cubes", std::iter::repeat_n(1000, 10 * workers))?;
+    // So long that no worker is free again before the last one has a job: some milliseconds, or more where there are many.
+    let steps = (2_000 * workers as u32).max(100_000);
+    let jobs = std::iter::repeat_n((0, uneven::view(steps)), workers);
+    for _ in 0..20 {
+        pool.starmap::<Vec<u8>>("row", jobs.clone())?;
+        if pool.stats().workers.iter().all(|worker| worker.jobs > 0) {
+            // Until the last has gone to sleep.
+            std::thread::sleep(Duration::from_millis(100));
+            return Ok(pool);
+        }
     }
-    std::thread::sleep(Duration::from_millis(100));
-    Ok(pool)
+    bail!("of {workers} workers some never get a job")
 }
 
 /// The private memory of all workers, and that with their shares.

@@ -113,7 +113,7 @@ impl Alone {
 }
 
 /// A row on the real axis, most of whose points take all steps.
-fn view(max_iterations: u32) -> View {
+pub(super) fn view(max_iterations: u32) -> View {
     View {
         width: 16,
         height: 1,
