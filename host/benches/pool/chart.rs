@@ -97,6 +97,8 @@ const NAME: &str = r##"text-anchor="end" fill="#323f4b""##;
 const LABEL: &str = r##"fill="#323f4b""##;
 const NOTE: &str = r##"fill="#52606d""##;
 const SCALE: &str = r##"text-anchor="middle" fill="#52606d""##;
+const FOOT: &str = r##"font-size="11" fill="#7b8794""##;
+const OURS_NAME: &str = r##"text-anchor="end" font-weight="600" fill="#c2410c""##;
 const BASE: &str = r##"text-anchor="end" font-size="12" fill="#7b8794""##;
 
 pub(crate) fn svg(report: &Report) -> String {
@@ -121,7 +123,7 @@ pub(crate) fn svg(report: &Report) -> String {
         .sum();
     let bottom = TOP + rows;
 
-    let mut svg = Drawing::new(WIDTH, bottom + 34.0);
+    let mut svg = Drawing::new(WIDTH, bottom + 58.0);
     svg.text(
         (24.0, 36.0),
         TITLE,
@@ -136,7 +138,8 @@ pub(crate) fn svg(report: &Report) -> String {
     for (colour, words) in legend {
         svg.bar((at, 50.0), (11.0, 11.0), colour);
         svg.text((at + 17.0, 60.0), NOTE, words);
-        at += 44.0 + 6.6 * words.chars().count() as f64;
+        // No font is at hand to be asked: a letter takes about so much.
+        at += 44.0 + 6.9 * words.chars().count() as f64;
     }
 
     let mut step = low;
@@ -163,14 +166,20 @@ pub(crate) fn svg(report: &Report) -> String {
         y += HEAD;
         for bar in bars {
             let (from, to) = (x(bar.times).min(x(1.0)), x(bar.times).max(x(1.0)));
-            svg.text((LEFT - 10.0, y + 13.0), NAME, &bar.name);
+            let style = if bar.name == "host" { OURS_NAME } else { NAME };
+            svg.text((LEFT - 10.0, y + 13.0), style, &bar.name);
             svg.bar((from, y), ((to - from).max(1.5), BAR), colour(&bar.name));
-            let label = format!("{} ×  ·  {}", digits(bar.times), bar.figure);
+            let label = format!("{} ×, {}", digits(bar.times), bar.figure);
             svg.text((to + 8.0, y + 13.0), LABEL, &label);
             y += STEP;
         }
         y += GAP;
     }
+    let note = format!(
+        "{}, {}. Two workers; each step is ten times the last.",
+        report.date, report.machine
+    );
+    svg.text((24.0, bottom + 44.0), FOOT, &note);
     svg.finish()
 }
 

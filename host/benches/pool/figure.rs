@@ -114,7 +114,7 @@ impl Unit {
     pub(crate) fn show(self, value: f64) -> String {
         let scales: &[(f64, &str)] = match self {
             Unit::Seconds => &[(1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns")],
-            Unit::JobsPerSecond => &[(1e6, "M/s"), (1e3, "k/s"), (1.0, "/s")],
+            Unit::JobsPerSecond => &[(1e9, "G/s"), (1e6, "M/s"), (1e3, "k/s"), (1.0, "/s")],
             Unit::BytesPerSecond => &[(GIB, "GiB/s"), (MIB, "MiB/s")],
             Unit::Bytes => &[(GIB, "GiB"), (MIB, "MiB"), (1024.0, "KiB")],
             Unit::Share => &[(0.01, "%")],
@@ -132,6 +132,7 @@ impl Unit {
 
     pub(crate) fn show_goal(self, goal: Goal) -> String {
         match goal {
+            Goal::AtMost(0.0) => "0".into(),
             Goal::AtMost(most) => format!("≤ {}", self.show(most)),
             Goal::AtLeast(least) => format!("≥ {}", self.show(least)),
         }

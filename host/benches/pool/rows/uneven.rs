@@ -33,16 +33,16 @@ pub(crate) fn jobs_of_any_length(bench: &Bench) -> Result<Vec<Line>> {
             &[("count", count)],
         )?;
         let mut turns = bench.turns();
-        let busy = turns.samples(|| busy(&pool, &jobs));
+        let busy = turns.figure(|| busy(&pool, &jobs));
+        let pooled = turns.figure(|| seconds(|| run(&pool, &jobs)));
         let python = turns.python(python);
         let one_thread = turns.figure(|| seconds(|| alone.run(&jobs)));
         let measured = turns.run()?;
-        // A round has two samples, and the share of what is busy is the smaller one or no measure at all.
         lines.push(
             Line::new(
                 format!("jobs of 1 µs to 10 ms, {order}: both processors busy"),
                 Unit::Share,
-                measured.quantile(busy, 0.0),
+                measured.median(busy),
             )
             .goal(Goal::AtLeast(0.95))
             .beside(
@@ -54,7 +54,7 @@ pub(crate) fn jobs_of_any_length(bench: &Bench) -> Result<Vec<Line>> {
             Line::new(
                 format!("the same, {order}: time for all"),
                 Unit::Seconds,
-                measured.quantile(busy, 1.0),
+                measured.median(pooled),
             )
             .beside("one thread, without a pool", measured.median(one_thread)),
         );
@@ -62,17 +62,21 @@ pub(crate) fn jobs_of_any_length(bench: &Bench) -> Result<Vec<Line>> {
     Ok(lines)
 }
 
-/// Which share of the time the workers were on a processor, and how many seconds it took. A worker without a job spins no
-/// longer than some microseconds, so that a busy one has work.
-fn busy(pool: &Pool, jobs: &[View]) -> Result<Vec<f64>> {
+fn run(pool: &Pool, jobs: &[View]) -> Result<Vec<Vec<u8>>> {
+    Ok(pool.starmap("row", jobs.iter().map(|view| (0, view)))?)
+}
+
+/// Which share of the time the workers were on a processor. One without a job spins for some microseconds and then sleeps,
+/// so one that is on a processor has work.
+fn busy(pool: &Pool, jobs: &[View]) -> Result<f64> {
     let workers = pool.stats().workers;
     let used = || {
         let seconds = workers.iter().map(|worker| processor_seconds(worker.pid));
         seconds.sum::<Result<f64>>()
     };
     let before = used()?;
-    let taken = seconds(|| Ok(pool.starmap::<Vec<u8>>("row", jobs.iter().map(|view| (0, view)))?))?;
-    Ok(vec![(used()? - before) / (WORKERS as f64 * taken), taken])
+    let taken = seconds(|| run(pool, jobs))?;
+    Ok((used()? - before) / (WORKERS as f64 * taken))
 }
 
 /// The guest in this process.
