@@ -428,6 +428,8 @@ const LOG_LENGTH: u64 = 4;
 const JOB: u8 = 2;
 const VALUE: u8 = 3;
 const FAULT: u8 = 4;
+const BATCH: u8 = 5;
+const REFUSED: u8 = 6;
 
 struct Worker {
     requests: File,
@@ -506,6 +508,13 @@ impl Worker {
     fn serve(&mut self) {
         loop {
             let (kind, job, payload) = self.request();
+            if kind == BATCH {
+                // It has but one deed at a time in mind.
+                let jobs = u32::from_le_bytes(*payload.first_chunk().unwrap());
+                self.answer(REFUSED, job, &[]);
+                self.answered += u64::from(jobs);
+                continue;
+            }
             if kind != JOB {
                 continue;
             }

@@ -1025,6 +1025,66 @@ fn without_a_cache_the_component_is_compiled_each_time() {
 }
 
 #[test]
+fn bench_has_a_line_for_each_way_to_do_the_same_jobs() {
+    let told = line("bench arith cubes 100 200 --jobs 50 --workers 2 --format json").run();
+    assert_eq!(told.code, Some(0), "{}", told.stderr);
+    let lines = told.json();
+    let ways: Vec<_> = lines
+        .iter()
+        .map(|line| {
+            (
+                line["mode"].as_str().unwrap(),
+                line["workers"].as_u64().unwrap(),
+            )
+        })
+        .collect();
+    assert_eq!(ways, [("one by one", 1), ("map", 1), ("map", 2)]);
+    for line in &lines {
+        assert_eq!(line["jobs"], 50);
+        for figure in ["seconds", "jobs_per_second", "speed_up"] {
+            assert!(line[figure].as_f64().unwrap() > 0.0, "{line}");
+        }
+    }
+    assert_eq!(lines[0]["speed_up"], 1.0);
+}
+
+#[test]
+fn bench_is_a_table_for_people() {
+    let told = line("bench arith product (1,2,3) --jobs 20 --workers 3").run();
+    assert_eq!((told.code, told.stderr.as_str()), (Some(0), ""));
+    let lines: Vec<&str> = told.stdout.lines().collect();
+    assert_eq!(&lines[..2], ["product, 20 jobs", ""]);
+    let heads = [
+        "",
+        "one by one",
+        "map, 1 worker",
+        "map, 2 workers",
+        "map, 3 workers",
+    ];
+    for (line, head) in lines[2..].iter().zip(heads) {
+        assert!(line.starts_with(&format!("{head:16}")), "{line}");
+        assert_eq!(line.len(), lines[2].len(), "columns stand below each other");
+    }
+    assert_eq!(lines.len(), 2 + heads.len());
+}
+
+#[test]
+fn bench_ends_with_the_first_failed_job_or_before_the_first() {
+    line("bench faults maybe-trap 1 2 7 --jobs 9")
+        .run()
+        .is(3, "")
+        .says("unreachable");
+    line("bench arith sqare 1")
+        .run()
+        .is(2, "")
+        .says("did you mean `square`?");
+    line("bench arith square 1..1")
+        .run()
+        .is(2, "")
+        .says("nothing to measure");
+}
+
+#[test]
 fn inspect_shows_functions_and_imports() {
     let told = line("inspect arith").run();
     assert_eq!(told.code, Some(0));

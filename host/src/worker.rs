@@ -214,7 +214,7 @@ impl Server<'_> {
             self.requests.release(held);
             let result = result.and_then(|()| self.check_length(&answer));
             if is_batch {
-                let results = answer[Header::BYTES..].first_chunk();
+                let results = answer.get(Header::BYTES..).and_then(<[u8]>::first_chunk);
                 if result.is_err() || results.is_none_or(|&count| u32::from_le_bytes(count) != jobs)
                 {
                     answer.clear();

@@ -432,6 +432,9 @@ impl Driver {
             self.losses.push_back(Instant::now());
         }
         for chunk in waiting.into_iter().rev() {
+            if chunk.is_batch() {
+                chunk.owner.refuse();
+            }
             let function = chunk.owner.function;
             let mut chunk = chunk.one_by_one(function);
             if chunk.losses >= LOSSES && killed_for.is_none() {

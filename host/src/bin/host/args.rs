@@ -28,6 +28,9 @@ pub(crate) enum Command {
     /// Call a function once
     #[command(after_help = CALL_EXAMPLES)]
     Call(CallArgs),
+    /// Show how much faster more workers do the jobs of a function
+    #[command(after_help = BENCH_EXAMPLES)]
+    Bench(BenchArgs),
     /// Show what a component exports and needs
     #[command(after_help = INSPECT_EXAMPLES)]
     Inspect(InspectArgs),
@@ -99,6 +102,27 @@ pub(crate) struct CallArgs {
     pub guest: GuestArgs,
     #[command(flatten)]
     pub output: OutputArgs,
+}
+
+#[derive(Debug, Options)]
+pub(crate) struct BenchArgs {
+    #[command(flatten)]
+    pub target: Target,
+    /// The arguments, taken again and again: items as for `map`, or tuples as for `starmap` where the function takes
+    /// several or none
+    #[arg(value_name = "ITEMS", required = true)]
+    pub items: Vec<String>,
+    /// How many jobs [default: as many as a worker does one by one in a second]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub jobs: Option<u64>,
+    /// The most worker processes; `50%` is half of the processors that may be used [default: 100%]
+    #[arg(long, value_name = "N|N%", value_parser = quantity::workers)]
+    pub workers: Option<Workers>,
+    /// How to write the table: text, or JSON lines
+    #[arg(long, value_enum, default_value_t)]
+    pub format: Format,
+    #[command(flatten)]
+    pub guest: GuestArgs,
 }
 
 #[derive(Debug, Options)]
@@ -240,6 +264,10 @@ const STARMAP_EXAMPLES: &str = "Examples:
 const CALL_EXAMPLES: &str = "Examples:
   host call arith 'product(1, 2, 3)'
   host call ./my_task.wasm 'resize({width: 3})' --timeout 2s";
+
+const BENCH_EXAMPLES: &str = "Examples:
+  host bench arith cubes 1000
+  host bench arith product '(1,2,3)' '(3,4,5)' --jobs 100000 --workers 4";
 
 const INSPECT_EXAMPLES: &str = "Examples:
   host inspect arith

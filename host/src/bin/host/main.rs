@@ -7,6 +7,7 @@ mod args;
 mod plan;
 mod quantity;
 
+mod bench;
 mod call;
 mod compile;
 mod completions;
@@ -49,6 +50,7 @@ fn dispatch(command: Command) -> Result<u8, Failure> {
         Command::Map(args) => map::map(args),
         Command::Starmap(args) => starmap::starmap(args),
         Command::Call(args) => call::call(args),
+        Command::Bench(args) => bench::bench(args),
         Command::Inspect(args) => inspect::inspect(args),
         Command::Compile(args) => compile::compile(args),
         Command::Completions(args) => completions::completions(args),

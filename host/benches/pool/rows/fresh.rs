@@ -1,0 +1,56 @@
+//! Row 4: a new instance for each job, beside the same loop in one thread without a pool.
+
+use crate::Bench;
+use crate::figure::{Goal, Line, Unit};
+use crate::floor::{ARITH, BARE, Guest, Source, ours};
+use crate::rounds::rate;
+use anyhow::Result;
+use host::{Isolation, Pool};
+
+pub(crate) fn square(bench: &Bench) -> Result<Vec<Line>> {
+    Ok(vec![
+        line(bench, ("bare", "without WASI"), BARE, 550e3)?,
+        line(bench, ("arith", "with WASI"), ARITH, 200e3)?,
+    ])
+}
+
+fn line(
+    bench: &Bench,
+    (component, words): (&str, &str),
+    source: Source,
+    goal: f64,
+) -> Result<Line> {
+    let jobs = bench.jobs(200_000);
+    let pool = Pool::builder()
+        .component(component)
+        .workers(2)
+        .isolation(Isolation::InstancePerJob);
+    let pool = bench.ready(pool)?;
+    let guest = Guest::new(source)?;
+
+    let mut turns = bench.turns();
+    let pooled = turns.figure(|| rate(jobs, || Ok(pool.map::<i64>("square", 0..i64::from(jobs))?)));
+    let alone = turns.figure(|| rate(jobs, || in_one_thread(&guest, jobs)));
+    let measured = turns.run()?;
+
+    let line = Line::new(
+        format!("`map square`, an instance for each job, {words}"),
+        Unit::JobsPerSecond,
+        measured.median(pooled),
+    );
+    Ok(line.goal(Goal::AtLeast(goal)).better_than(
+        "the same loop in one thread",
+        measured.median(alone),
+        1.7,
+    ))
+}
+
+fn in_one_thread(guest: &Guest, jobs: u32) -> Result<Vec<i64>> {
+    let square = guest.function("square")?;
+    let one = |n| {
+        let mut instance = guest.instance()?;
+        let square = instance.typed::<(i64,), (i64,)>(square)?;
+        Ok(square.call(&mut instance.store, (n,)).map_err(ours)?.0)
+    };
+    (0..i64::from(jobs)).map(one).collect()
+}
