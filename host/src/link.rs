@@ -6,12 +6,14 @@
 //!
 //! Owning is reaping: dropping a link kills its process and waits for its end.
 
+mod buffer;
 mod chunk;
 
 use crate::job::{End, FaultReport};
 use crate::ring::{self, Reader, Writer};
 use crate::role::{self, NoChildren, Role};
 use crate::wire::{self, Header, Hello, Kind};
+use buffer::Buffer;
 pub(crate) use chunk::{Answer, Answers, Chunk};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -105,7 +107,7 @@ pub(crate) struct Link<O> {
     answers: Reader,
     max_result_bytes: u32,
     /// Copied from the ring, but not yet a whole frame.
-    inbox: Vec<u8>,
+    inbox: Buffer,
     in_flight: VecDeque<Flying<O>>,
     /// Answers in all, and jobs in all.
     answered: u64,
@@ -191,7 +193,7 @@ impl<O> Link<O> {
             requests: writer,
             answers: reader,
             max_result_bytes: launch.max_result_bytes,
-            inbox: Vec::new(),
+            inbox: Buffer::new(),
             in_flight: VecDeque::new(),
             answered: 0,
             asked: 0,
@@ -352,9 +354,11 @@ impl<O> Link<O> {
                 continue;
             }
             let frames = if start == 0 && row.end == self.inbox.len() {
-                std::mem::take(&mut self.inbox)
+                std::mem::replace(&mut self.inbox, Buffer::new())
             } else {
-                self.inbox[start..row.end].to_vec()
+                let mut frames = Buffer::new();
+                frames.extend_from_slice(&self.inbox[start..row.end]);
+                frames
             };
             let answers = flying.chunk.answers(flying.answered, &row, frames);
             deliver(&flying.chunk.owner, answers);
@@ -364,8 +368,28 @@ impl<O> Link<O> {
             }
             start = row.end;
         }
-        self.inbox.drain(..start.min(self.inbox.len()));
+        let read = start.min(self.inbox.len());
+        self.inbox.drain(..read);
+        self.make_room();
         Ok(true)
+    }
+
+    /// Takes memory for the rest of a long answer at once, now that its length is known and was checked.
+    fn make_room(&mut self) {
+        let header = self.inbox.first_chunk().copied().and_then(Header::decode);
+        if let Some(header) = header {
+            let rest = header.frame_bytes().saturating_sub(self.inbox.len());
+            self.inbox.reserve_exact(rest);
+        }
+    }
+
+    /// Whether an answer or a chunk is on its way that is too long to be in the ring at once.
+    pub(crate) fn is_streaming(&self) -> bool {
+        !self.inbox.is_empty() || self.has_unsent()
+    }
+
+    fn has_unsent(&self) -> bool {
+        (self.in_flight.back()).is_some_and(|flying| flying.sent < flying.chunk.frames.len())
     }
 
     /// The whole answers in the inbox from `start` on that belong to the front chunk.
@@ -491,9 +515,7 @@ impl<O> Link<O> {
     /// Whether there are answers to collect, or there is space for what is not sent yet: no bell rings for that to one
     /// who fell asleep just as the space came.
     pub(crate) fn has_work(&mut self) -> Result<bool, Broken> {
-        let unsent =
-            (self.in_flight.back()).is_some_and(|flying| flying.sent < flying.chunk.frames.len());
-        Ok(self.answers.available()? > 0 || unsent && self.requests.space()? > 0)
+        Ok(self.answers.available()? > 0 || self.has_unsent() && self.requests.space()? > 0)
     }
 
     /// Says that this side is awake.

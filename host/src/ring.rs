@@ -234,6 +234,13 @@ impl Writer {
         }
     }
 
+    /// Whether there is less space than half the capacity.
+    #[inline]
+    pub(crate) fn is_half_full(&mut self) -> bool {
+        let half = |writer: &Writer| writer.written - writer.taken > CAPACITY as u64 / 2;
+        half(self) && self.space().is_ok() && half(self)
+    }
+
     /// Writes as many of `bytes` as there is space for, and says how many. The peer sees them after [`Self::publish`].
     pub(crate) fn write(&mut self, bytes: &[u8]) -> Result<usize, OutOfBounds> {
         let mut space = CAPACITY - (self.written - self.taken) as usize;

@@ -48,6 +48,15 @@ pub(crate) fn serve() -> i32 {
     }
 }
 
+/// More answers than any parent waits for.
+const ALL_ANSWERS: u64 = u64::MAX >> 16;
+
+/// How large a buffer may be that is kept from job to job, in bytes.
+const KEPT_BYTES: usize = ring::CAPACITY;
+
+/// How many times as long a worker spins in the middle of a frame, whose next piece its parent is copying.
+const STREAM_SPINS: u32 = 16;
+
 /// Why the worker may stop: its parent closed the control socket between two jobs, or inside one.
 enum HungUp {
     Politely,
@@ -230,9 +239,10 @@ impl Server<'_> {
                 return HungUp::InTheMiddle;
             }
             // What a long job needed is not kept for the short ones that follow.
-            long = Vec::new();
-            if answer.capacity() > ring::CAPACITY {
-                answer = Vec::new();
+            if answer.len().max(frame_bytes) <= ring::CAPACITY
+                && answer.capacity().max(long.capacity()) > KEPT_BYTES
+            {
+                (long, answer) = (Vec::new(), Vec::new());
             }
         }
     }
@@ -256,8 +266,9 @@ impl Server<'_> {
     fn gather(&mut self, frame_bytes: usize, frame: &mut Vec<u8>) -> Result<(), Errno> {
         frame.clear();
         frame.reserve_exact(frame_bytes);
+        let spins = self.spins.saturating_mul(STREAM_SPINS);
         while frame.len() < frame_bytes {
-            self.wait_for(8)?;
+            self.wait(spins, |server| server.requests.has(8))?;
             let piece = self
                 .requests
                 .available()
@@ -281,13 +292,25 @@ impl Server<'_> {
             if bytes.is_empty() {
                 break;
             }
-            self.wait(|server| server.answers.space().map(|space| space > 0))?;
+            if self.bell.due(ALL_ANSWERS) {
+                self.ring()?;
+            }
+            let spins = self.spins.saturating_mul(STREAM_SPINS);
+            self.wait(spins, |server| {
+                server.answers.space().map(|space| space > 0)
+            })?;
         }
-        if !is_last {
+        // A parent that sleeps until the end of the chunk is woken when the ring is half full, so that it comes before
+        // the other half is.
+        let awaited = if is_last {
+            self.requests.give_back();
+            self.answered
+        } else if self.answers.is_half_full() {
+            ALL_ANSWERS
+        } else {
             return Ok(());
-        }
-        self.requests.give_back();
-        if self.bell.due(self.answered) {
+        };
+        if self.bell.due(awaited) {
             self.ring()
         } else {
             Ok(())
@@ -299,16 +322,17 @@ impl Server<'_> {
         if self.requests.has(bytes).map_err(|_| Errno::IO)? {
             return Ok(());
         }
-        self.wait(|server| server.requests.has(bytes))
+        self.wait(self.spins, |server| server.requests.has(bytes))
     }
 
     /// Spins until `ready`, and when that takes too long, sleeps until the parent rings. Fails when it hangs up.
     fn wait(
         &mut self,
+        spins: u32,
         ready: impl Fn(&mut Self) -> Result<bool, ring::OutOfBounds>,
     ) -> Result<(), Errno> {
         self.requests.give_back();
-        for _ in 0..=self.spins {
+        for _ in 0..=spins {
             if ready(self).map_err(|_| Errno::IO)? {
                 return Ok(());
             }
@@ -316,7 +340,7 @@ impl Server<'_> {
         }
         self.guest.rest();
         // The parent may sleep too, until more answers than will ever come: it has to know that this is all.
-        if self.bell.due(u64::MAX >> 16) {
+        if self.bell.due(ALL_ANSWERS) {
             self.ring()?;
         }
         self.bell.park(true);

@@ -7,6 +7,7 @@
 //! What is in the frames of answers was checked by the link before it came here.
 
 use super::Row;
+use super::buffer::Buffer;
 use crate::job::{Cause, FaultReport};
 use crate::wire::{self, ChunkHead, Header, Kind, TooLong};
 
@@ -22,7 +23,7 @@ pub(crate) struct Chunk<O> {
     pub(crate) attempts: u32,
     /// How many workers were lost while its first job was the next that they would have started.
     pub(crate) losses: u32,
-    pub(crate) frames: Vec<u8>,
+    pub(crate) frames: Buffer,
     /// Where the arguments of each job end in the frames, if they are a batch.
     batch: Option<Vec<u32>>,
 }
@@ -42,7 +43,7 @@ impl<O> Chunk<O> {
             count: 0,
             attempts: 0,
             losses: 0,
-            frames: vec![0; Self::HEAD_BYTES],
+            frames: zeros(Self::HEAD_BYTES),
             batch: None,
         }
     }
@@ -50,7 +51,7 @@ impl<O> Chunk<O> {
     /// The same for a function that takes a list of jobs and returns that of their results.
     pub(crate) fn batch(owner: O, function: u32, first: u64) -> Chunk<O> {
         Chunk {
-            frames: vec![0; Self::LIST_START],
+            frames: zeros(Self::LIST_START),
             batch: Some(Vec::new()),
             ..Chunk::new(owner, function, first)
         }
@@ -138,7 +139,7 @@ impl<O> Chunk<O> {
     }
 
     /// The answers to a row of its jobs, of which so many were answered before.
-    pub(super) fn answers(&self, answered: u32, row: &Row, frames: Vec<u8>) -> Answers {
+    pub(super) fn answers(&self, answered: u32, row: &Row, frames: Buffer) -> Answers {
         Answers {
             first: self.first + u64::from(answered),
             count: row.count,
@@ -209,7 +210,7 @@ pub(crate) struct Answers {
     is_batch: bool,
     /// How often the next job was started, this time included.
     attempt: u32,
-    frames: Vec<u8>,
+    frames: Buffer,
     read: usize,
 }
 
@@ -248,6 +249,12 @@ impl Answers {
             },
         })
     }
+}
+
+fn zeros(bytes: usize) -> Buffer {
+    let mut buffer = Buffer::new();
+    buffer.resize(bytes, 0);
+    buffer
 }
 
 #[cold]

@@ -633,6 +633,11 @@ impl Driver {
         self.links().filter(|link| link.chunks() > 0).count()
     }
 
+    /// Whether a worker is in the middle of a long answer or of long arguments.
+    pub(super) fn is_streaming(&self) -> bool {
+        self.links().any(Link::is_streaming)
+    }
+
     fn links(&self) -> impl Iterator<Item = &WorkerLink> {
         self.seats.iter().filter_map(|seat| seat.link.as_ref())
     }

@@ -229,7 +229,9 @@ impl Shared {
             leading = true;
             driver.leader = Leader::Caller;
             let since = *spin_since.get_or_insert_with(Instant::now);
-            if driver.busy_workers() < self.processors && since.elapsed() < SPIN {
+            // What streams through a ring comes and goes as fast as both sides copy: to sleep would take longer.
+            let soon = driver.busy_workers() < self.processors || driver.is_streaming();
+            if soon && since.elapsed() < SPIN {
                 let answered = (0..SPIN_ROUNDS).any(|_| {
                     std::hint::spin_loop();
                     driver.has_work()

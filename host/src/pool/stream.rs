@@ -213,24 +213,30 @@ impl<'p, I: Iterator<Item: Serialize>, R: DeserializeOwned> Stream<'p, I, R> {
         }
     }
 
-    /// Sends what there is room for and takes home what is there, waiting for it if need be. `false` at the end.
+    /// Takes home what is there and sends what there is room for, waiting for results if need be. `false` at the end.
     fn advance(&mut self) -> bool {
+        // Where the source takes its time, it is asked again only when no result is about to come.
+        let mut ask = self.source_is_fast();
         loop {
-            self.fill();
             self.receive();
+            if ask || self.received == self.sent {
+                self.fill();
+                self.receive();
+            }
             if !self.ready.is_empty() {
                 return true;
             }
             if self.received == self.sent && self.items.is_none() {
                 return false;
             }
-            // Where the source is slow, its next item is worth more waiting than a result that takes long.
             let patience = (self.items.is_some() && self.has_room())
                 .then(|| (self.source_pace / 10).max(FILL_TIME / 4));
             let deadline = patience.map(|patience| Instant::now() + patience);
-            self.call
+            let came = self
+                .call
                 .shared
                 .wait(&[&self.task], deadline, || self.task.has_runs());
+            ask = !came || self.source_is_fast();
         }
     }
 
@@ -253,10 +259,14 @@ impl<'p, I: Iterator<Item: Serialize>, R: DeserializeOwned> Stream<'p, I, R> {
                 return;
             }
             // A slow source is asked again only after a look at what came home.
-            if self.source_pace > FILL_TIME / 4 {
+            if !self.source_is_fast() {
                 return;
             }
         }
+    }
+
+    fn source_is_fast(&self) -> bool {
+        self.source_pace <= FILL_TIME / 4
     }
 
     /// Sends the next chunk. `false` if the source has ended.
