@@ -378,8 +378,7 @@ impl<O> Link<O> {
     fn make_room(&mut self) {
         let header = self.inbox.first_chunk().copied().and_then(Header::decode);
         if let Some(header) = header {
-            let rest = header.frame_bytes().saturating_sub(self.inbox.len());
-            self.inbox.reserve_exact(rest);
+            self.inbox.grow(header.frame_bytes());
         }
     }
 

@@ -74,7 +74,8 @@ pub(crate) fn command(program: Option<&Path>, role: Role) -> Result<Command, NoC
     command
         .env_clear()
         .env(VARIABLE, role.name())
-        .env("RUST_BACKTRACE", "0");
+        .env("RUST_BACKTRACE", "0")
+        .env("GLIBC_TUNABLES", ALLOCATOR);
     Ok(command)
 }
 
@@ -101,6 +102,10 @@ pub(crate) fn leave_session() {
     // It fails for a process that leads a session already, and so has left its parent's.
     let _ = rustix::process::setsid();
 }
+
+/// Keeps up to 64 MiB that a large job needed for the next one, instead of asking the system for each page anew. Other C
+/// libraries don't look at it.
+const ALLOCATOR: &str = "glibc.malloc.mmap_threshold=67108864:glibc.malloc.trim_threshold=67108864";
 
 static INITIALISED: AtomicBool = AtomicBool::new(false);
 

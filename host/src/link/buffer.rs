@@ -6,9 +6,10 @@
 use std::cell::RefCell;
 use std::ops::{Deref, DerefMut};
 
-/// How many buffers a thread keeps, and how large one may be in bytes: the answers that some workers have in their rings.
+/// How many buffers a thread keeps, and how many bytes they may have together: the answers that some workers have in
+/// their rings, or one large argument and one large result.
 const KEPT: usize = 8;
-const LARGEST: usize = 2 * crate::ring::CAPACITY;
+const KEPT_BYTES: usize = 40 << 20;
 
 thread_local! {
     static SPARE: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
@@ -19,24 +20,41 @@ thread_local! {
 pub(crate) struct Buffer(Vec<u8>);
 
 impl Buffer {
-    /// An empty one.
+    /// An empty one: the largest that is spare.
     pub(crate) fn new() -> Buffer {
         Buffer(SPARE.with_borrow_mut(Vec::pop).unwrap_or_default())
+    }
+
+    /// Makes room for so many bytes in all.
+    pub(crate) fn grow(&mut self, bytes: usize) {
+        if self.capacity() >= bytes {
+            return;
+        }
+        let mut larger = Buffer::new();
+        if larger.capacity() >= bytes {
+            larger.extend_from_slice(self);
+            std::mem::swap(self, &mut larger);
+        } else {
+            let rest = bytes - self.len();
+            self.reserve_exact(rest);
+        }
     }
 }
 
 impl Drop for Buffer {
     fn drop(&mut self) {
         let mut bytes = std::mem::take(&mut self.0);
-        if bytes.capacity() == 0 || bytes.capacity() > LARGEST {
+        if bytes.capacity() == 0 {
             return;
         }
         bytes.clear();
         // In a thread that ends there is nothing to keep it for.
         let _ = SPARE.try_with(|spare| {
             let mut spare = spare.borrow_mut();
-            if spare.len() < KEPT {
-                spare.push(bytes);
+            let kept: usize = spare.iter().map(Vec::capacity).sum();
+            if spare.len() < KEPT && kept + bytes.capacity() <= KEPT_BYTES {
+                let place = spare.partition_point(|other| other.capacity() <= bytes.capacity());
+                spare.insert(place, bytes);
             }
         });
     }

@@ -219,7 +219,7 @@ impl<'p, I: Iterator<Item: Serialize>, R: DeserializeOwned> Stream<'p, I, R> {
         let mut ask = self.source_is_fast();
         loop {
             self.receive();
-            if ask || self.received == self.sent {
+            if ask || self.ready.is_empty() && self.received == self.sent {
                 self.fill();
                 self.receive();
             }
