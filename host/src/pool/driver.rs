@@ -47,11 +47,11 @@ pub(super) struct Seat {
 }
 
 impl Seat {
-    /// Whether a chunk of the task `next` may wait here behind one of `front`: never behind a job of somebody else that
-    /// takes long, and may go on for ever, while another worker could become free.
+    /// Whether a chunk of the task `next` may wait here behind one of `front`: never behind a job that takes long, and
+    /// may go on for ever, while another worker could become free.
     fn ends_soon(&self, front: &Arc<Task>, next: &Arc<Task>) -> bool {
-        Arc::ptr_eq(front, next)
-            || (front.depth() > 1 && self.since.is_some_and(|since| since.elapsed() < LONG_JOB))
+        (Arc::ptr_eq(front, next) || front.depth() > 1)
+            && self.since.is_some_and(|since| since.elapsed() < LONG_JOB)
     }
 }
 

@@ -258,6 +258,8 @@ impl Task {
         match self.cost_ns.load(Ordering::Relaxed) {
             0 => 1,
             cost if cost > LONG_JOB.as_nanos() as u64 => 1,
+            // Such jobs travel alone, and one that waits hides the time to bring another.
+            cost if cost > CHUNK_TIME.as_nanos() as u64 => 2,
             _ => DEPTH,
         }
     }

@@ -8,7 +8,8 @@ use anyhow::Result;
 
 pub(crate) fn square(bench: &Bench) -> Result<Vec<Line>> {
     let jobs = bench.jobs(1_000_000);
-    let pool = bench.pool("arith", 2)?;
+    // A component without a batch form, so that each job is a call of its own.
+    let pool = bench.pool("bare", 2)?;
     let mut turns = bench.turns();
     let ours = turns.figure(|| rate(jobs, || Ok(pool.map::<i64>("square", 0..i64::from(jobs))?)));
     let mut python = |job, count| -> Result<_> {
