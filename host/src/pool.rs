@@ -230,6 +230,16 @@ impl Pool {
         self.call::<R>(function, Shape::Single)?.submit_all(items)
     }
 
+    /// Waits until all workers are ready for jobs, or one cannot be started. [`Builder::build`] returns when the first is
+    /// ready, and the others join it within milliseconds; this is for a program that wants even its first jobs spread
+    /// over all.
+    pub fn wait_ready(&self) {
+        let mut driver = self.shared.driver();
+        while !driver.is_complete() {
+            driver = driver.wait_idle();
+        }
+    }
+
     /// What the workers do and did.
     pub fn stats(&self) -> Stats {
         Stats::of(&self.shared.driver())

@@ -19,8 +19,9 @@ use std::sync::{Arc, Mutex};
 /// How many rounds a worker spins for its next job before it parks, where each worker has a processor to itself:
 /// about 50 µs, what it costs to be woken.
 const SPINS: u32 = 2000;
-/// And where it has not: somebody else needs the processor.
-const SPINS_CROWDED: u32 = 20;
+/// And where it has not: as long as a caller takes from one short job to the next, as somebody else may need the
+/// processor.
+const SPINS_CROWDED: u32 = 200;
 
 /// A pool to be set up; from [`Pool::builder`].
 #[derive(Debug)]
@@ -85,7 +86,7 @@ impl Builder {
         self
     }
 
-    /// How many worker processes, at least 1. Default: the processors that this process may use, by its affinity and
+    /// How many worker processes; 0 counts as 1. Default: the processors that this process may use, by its affinity and
     /// its cgroup's quota, as [`std::thread::available_parallelism`] counts them.
     pub fn workers(mut self, workers: usize) -> Self {
         self.workers = Some(workers.max(1));

@@ -27,6 +27,9 @@ const ATTEMPTS: u32 = 2;
 /// but who loses as many as these would go on so without end.
 const LOSSES: u32 = 5;
 
+/// So many jobs make a worker warm: its instance is made, and its code is where the processor finds it.
+const WARM_JOBS: u64 = 2;
+
 pub(super) type Jobs = Chunk<Arc<Task>>;
 pub(super) type WorkerLink = Link<Arc<Task>>;
 
@@ -113,6 +116,8 @@ pub(super) struct Driver {
     /// Workers that have nothing to do any more. It takes a while until a process has ended, so the keeper waits for it
     /// with the lock released.
     pub(super) leaving: Vec<WorkerLink>,
+    /// Whether the start of a worker has failed.
+    pub(super) start_failed: bool,
     /// When workers were lost that we did not mean to lose.
     pub(super) losses: VecDeque<Instant>,
     /// Something is left for the keeper to do.
@@ -147,6 +152,7 @@ impl Driver {
             counts: Counts::default(),
             notes: Vec::new(),
             leaving: Vec::new(),
+            start_failed: false,
             losses: VecDeque::new(),
             keeper_wanted: false,
             checked: Instant::now(),
@@ -259,7 +265,8 @@ impl Driver {
         }
     }
 
-    /// Gives queued chunks to the workers with the fewest, the first ones first, as they are the likeliest to be awake.
+    /// Gives queued chunks to the workers with the fewest: of those to one that did nothing yet, and else to the first, as
+    /// it is the likeliest to be awake.
     fn dispatch(&mut self) {
         while let Some(chunk) = self.queue.front() {
             if chunk.owner.is_cancelled() {
@@ -279,9 +286,10 @@ impl Driver {
                 let quick = link
                     .running()
                     .is_none_or(|(front, _)| seat.ends_soon(&front.owner, &chunk.owner));
-                (link.chunks() < depth && left && quick).then_some((link.chunks(), index))
+                let warmth = seat.jobs.min(WARM_JOBS);
+                (link.chunks() < depth && left && quick).then_some((link.chunks(), warmth, index))
             };
-            let Some((_, index)) = self.seats.iter().enumerate().filter_map(free).min() else {
+            let Some((.., index)) = self.seats.iter().enumerate().filter_map(free).min() else {
                 return;
             };
             let Some(chunk) = self.queue.pop_front() else {
@@ -621,6 +629,12 @@ impl Driver {
                 .links()
                 .filter_map(Link::running)
                 .any(|(chunk, _)| timed || chunk.owner.home == Home::Handle)
+    }
+
+    /// Whether all workers that there should be are ready for jobs, or there is no hope of it.
+    pub(super) fn is_complete(&self) -> bool {
+        let mut seats = self.seats.iter().take(self.target);
+        self.start_failed || self.state != State::Open || seats.all(|seat| seat.ready)
     }
 
     /// How many jobs wait in the queue.

@@ -194,6 +194,7 @@ impl Keeper {
                 Ok(()) if starting && driver.seats[index].ready => {
                     self.failures = 0;
                     self.not_before = None;
+                    self.shared.idle.notify_all();
                     if let Some(first) = self.first.take() {
                         // The builder may have given up waiting.
                         let _ = first.send(Ok(()));
@@ -210,6 +211,8 @@ impl Keeper {
     /// Waits longer after each failure; gives the pool up when no worker is left and none can be started.
     fn failed(&mut self, driver: &mut Driver, error: StartError) {
         self.failures += 1;
+        driver.start_failed = true;
+        self.shared.idle.notify_all();
         self.not_before = Some(Instant::now() + wait(self.failures));
         let alive = driver.seats.iter().any(|seat| seat.link.is_some());
         if let Some(first) = self.first.take_if(|_| !alive) {

@@ -20,6 +20,10 @@ const CHUNK_BYTES: usize = crate::ring::CAPACITY / 4;
 /// How long a chunk may wait for its items: a source slower than this gets its items sent one by one.
 const FILL_TIME: Duration = Duration::from_micros(20);
 
+/// How long the first result is waited for before the source is asked for a second item: longer than a short job takes in
+/// a worker that sleeps, and no loss that anybody would notice.
+const FIRST_RESULT_TIME: Duration = Duration::from_millis(2);
+
 /// In which order results are wanted, and so how far the source may be ahead of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Order {
@@ -80,7 +84,7 @@ pub(super) struct Stream<'p, I, R> {
     early: BTreeMap<u64, Run>,
     ready: VecDeque<Run>,
     reading: Option<Reading<R>>,
-    /// How long the source took for its last item.
+    /// How long the source took for its last item; for one that gave only its first, nothing is known yet.
     source_pace: Duration,
 }
 
@@ -229,8 +233,10 @@ impl<'p, I: Iterator<Item: Serialize>, R: DeserializeOwned> Stream<'p, I, R> {
             if self.received == self.sent && self.items.is_none() {
                 return false;
             }
-            let patience = (self.items.is_some() && self.has_room())
-                .then(|| (self.source_pace / 10).max(FILL_TIME / 4));
+            let patience = (self.items.is_some() && self.has_room()).then(|| match self.sent {
+                1 => FIRST_RESULT_TIME,
+                _ => (self.source_pace / 10).max(FILL_TIME / 4),
+            });
             let deadline = patience.map(|patience| Instant::now() + patience);
             let came = self
                 .call
@@ -244,7 +250,8 @@ impl<'p, I: Iterator<Item: Serialize>, R: DeserializeOwned> Stream<'p, I, R> {
     fn has_room(&self) -> bool {
         let workers = self.call.shared.workers() as u64;
         let chunk = self.task.chunk.map_or(1, u64::from);
-        let with_workers = workers * DEPTH as u64 * self.task.chunk_jobs().max(chunk);
+        let depth = self.task.chunk.map_or(self.task.depth(), |_| DEPTH);
+        let with_workers = workers * depth as u64 * self.task.chunk_jobs().max(chunk);
         let ahead = match self.order {
             Order::Everything => u64::MAX,
             Order::Input | Order::Completion => self.call.shared.look_ahead(),
@@ -265,8 +272,15 @@ impl<'p, I: Iterator<Item: Serialize>, R: DeserializeOwned> Stream<'p, I, R> {
         }
     }
 
+    /// Whether the next item can be expected at once. Of a source that doesn't know how much it has left, and gave only
+    /// one item so far, it can't: it may be a person who waits for the first result.
     fn source_is_fast(&self) -> bool {
-        self.source_pace <= FILL_TIME / 4
+        let unproven = self.sent == 1 && self.order != Order::Everything && !self.knows_its_end();
+        !unproven && self.source_pace <= FILL_TIME / 4
+    }
+
+    fn knows_its_end(&self) -> bool {
+        (self.items.as_ref()).is_some_and(|items| items.size_hint().1.is_some())
     }
 
     /// Sends the next chunk. `false` if the source has ended.

@@ -23,9 +23,10 @@ pub(crate) fn processes_and_threads(bench: &Bench) -> Result<Vec<Line>> {
         let mut turns = bench.turns();
         let turns_of_two = [
             turns.figure(|| {
-                rate(single, || {
-                    Ok(pool.map::<i64>("cube", 0..i64::from(single))?)
-                })
+                rate(
+                    single,
+                    || Ok(pool.map::<i64>("cube", 0..i64::from(single))?),
+                )
             }),
             turns.figure(|| rate(single, || single_in_threads(&guest, workers, single))),
             turns.figure(|| rate(cubes, || cubes_in_processes(&pool, cubes))),

@@ -1,7 +1,8 @@
 //! Where everything that is shown goes: results to stdout, the rest to stderr, and neither tears the other apart.
 //!
-//! Nothing here costs time for each job but the copy into a buffer. A thread empties the buffer and moves the progress
-//! bar some times a second, so that a reader sees a result soon even if the next one takes an hour.
+//! Nothing here costs time for each job but the copy into a buffer, which is emptied once a millisecond. A thread empties
+//! it too and moves the progress bar some times a second, so that a reader sees the last result soon even if the next one
+//! takes an hour.
 
 use crate::exit::Failure;
 use crossbeam_channel::{RecvTimeoutError, Sender, bounded};
@@ -9,10 +10,13 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::{self, ErrorKind, IsTerminal, Write};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How often the buffer is emptied and the bar moved: fast enough to look immediate, and no work worth measuring.
 const TICK: Duration = Duration::from_millis(50);
+
+/// How long after the last write a line is written at once, instead of with the next tick.
+const SOON: Duration = Duration::from_millis(1);
 
 /// How much is collected before it is written without waiting for the tick: the size of a pipe.
 const FULL_BYTES: usize = 64 << 10;
@@ -29,6 +33,7 @@ struct Shared {
     lines: Vec<u8>,
     jobs: u64,
     bar: ProgressBar,
+    written: Instant,
     trouble: Option<io::Error>,
 }
 
@@ -55,6 +60,7 @@ impl Output {
             lines: Vec::with_capacity(2 * FULL_BYTES),
             jobs: 0,
             bar,
+            written: Instant::now(),
             trouble: None,
         }));
         let (end, ended) = bounded(0);
@@ -81,7 +87,8 @@ impl Output {
         let mut shared = hold(&self.shared);
         shared.jobs += 1;
         write(&mut shared.lines);
-        if shared.lines.len() >= FULL_BYTES || shared.trouble.is_some() {
+        let is_due = shared.lines.len() >= FULL_BYTES || shared.written.elapsed() >= SOON;
+        if is_due || shared.trouble.is_some() {
             shared.flush()
         } else {
             Ok(())
@@ -140,6 +147,7 @@ impl Shared {
             false => write_out(&self.lines),
         };
         self.lines.clear();
+        self.written = Instant::now();
         written
     }
 }

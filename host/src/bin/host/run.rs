@@ -26,6 +26,9 @@ pub(crate) fn run(plan: Plan) -> Result<u8, Failure> {
     let function = &pool.description().functions[index];
     let feed = Feed::open(&plan, function, &stop)?;
     let name = function.name.clone();
+    if feed.count != Some(1) {
+        pool.wait_ready();
+    }
 
     let output = match plan.talk {
         Talk::Summary => Output::with_bar(feed.count),
