@@ -54,9 +54,6 @@ const ALL_ANSWERS: u64 = u64::MAX >> 16;
 /// How large a buffer may be that is kept from job to job, in bytes.
 const KEPT_BYTES: usize = ring::CAPACITY;
 
-/// How many times as long a worker spins in the middle of a frame, whose next piece its parent is copying.
-const STREAM_SPINS: u32 = 16;
-
 /// Why the worker may stop: its parent closed the control socket between two jobs, or inside one.
 enum HungUp {
     Politely,
@@ -266,9 +263,8 @@ impl Server<'_> {
     fn gather(&mut self, frame_bytes: usize, frame: &mut Vec<u8>) -> Result<(), Errno> {
         frame.clear();
         frame.reserve_exact(frame_bytes);
-        let spins = self.spins.saturating_mul(STREAM_SPINS);
         while frame.len() < frame_bytes {
-            self.wait(spins, |server| server.requests.has(8))?;
+            self.wait(|server| server.requests.has(8))?;
             let piece = self
                 .requests
                 .available()
@@ -295,10 +291,7 @@ impl Server<'_> {
             if self.bell.due(ALL_ANSWERS) {
                 self.ring()?;
             }
-            let spins = self.spins.saturating_mul(STREAM_SPINS);
-            self.wait(spins, |server| {
-                server.answers.space().map(|space| space > 0)
-            })?;
+            self.wait(|server| server.answers.space().map(|space| space > 0))?;
         }
         // A parent that sleeps until the end of the chunk is woken when the ring is half full, so that it comes before
         // the other half is.
@@ -322,17 +315,16 @@ impl Server<'_> {
         if self.requests.has(bytes).map_err(|_| Errno::IO)? {
             return Ok(());
         }
-        self.wait(self.spins, |server| server.requests.has(bytes))
+        self.wait(|server| server.requests.has(bytes))
     }
 
     /// Spins until `ready`, and when that takes too long, sleeps until the parent rings. Fails when it hangs up.
     fn wait(
         &mut self,
-        spins: u32,
         ready: impl Fn(&mut Self) -> Result<bool, ring::OutOfBounds>,
     ) -> Result<(), Errno> {
         self.requests.give_back();
-        for _ in 0..=spins {
+        for _ in 0..=self.spins {
             if ready(self).map_err(|_| Errno::IO)? {
                 return Ok(());
             }
