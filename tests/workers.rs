@@ -1057,3 +1057,24 @@ fn a_worker_has_nothing_of_its_parents() {
         );
     }
 }
+
+#[test]
+fn a_result_may_be_as_long_as_its_limit_and_no_longer() {
+    let limits = Limits {
+        result_bytes: 103,
+        ..Limits::default()
+    };
+    let pool = builder("types").limits(limits).build().unwrap();
+    // A text takes four bytes more than it is long.
+    let longest = "x".repeat(99);
+    assert_eq!(
+        pool.apply("echo-string", (&longest,)),
+        Ok::<String, host::Error>(longest.clone())
+    );
+    let too_long = pool.apply::<String>("echo-string", (longest + "x",));
+    assert_eq!(
+        fault(too_long).cause,
+        Cause::Result("it is 104 bytes long, and may have 103".into())
+    );
+    assert_eq!(pool.stats().workers_lost, 0);
+}

@@ -245,14 +245,16 @@ impl Server<'_> {
     }
 
     fn check_length(&self, answer: &[u8]) -> Result<(), FaultReport> {
-        let most = self.max_result_bytes as usize;
-        if answer.len() <= most + Header::BYTES {
+        // The frame itself is filled up to eight bytes, so it is the header that tells.
+        let header = answer.first_chunk().copied().and_then(Header::decode);
+        let length = header.map_or(0, |header| header.length);
+        if length <= self.max_result_bytes {
             return Ok(());
         }
         Err(FaultReport {
             cause: Cause::Result(format!(
-                "it is some {} bytes long, and may have {most}",
-                answer.len() - Header::BYTES
+                "it is {length} bytes long, and may have {}",
+                self.max_result_bytes
             )),
             backtrace: Vec::new(),
             stderr: String::new(),

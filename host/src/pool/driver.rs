@@ -116,7 +116,7 @@ pub(super) struct Driver {
     /// Workers that have nothing to do any more. It takes a while until a process has ended, so the keeper waits for it
     /// with the lock released.
     pub(super) leaving: Vec<WorkerLink>,
-    /// Whether the start of a worker has failed.
+    /// Whether the start of a worker has failed, and none has succeeded since.
     pub(super) start_failed: bool,
     /// When workers were lost that we did not mean to lose.
     pub(super) losses: VecDeque<Instant>,

@@ -194,6 +194,7 @@ impl Keeper {
                 Ok(()) if starting && driver.seats[index].ready => {
                     self.failures = 0;
                     self.not_before = None;
+                    driver.start_failed = false;
                     self.shared.idle.notify_all();
                     if let Some(first) = self.first.take() {
                         // The builder may have given up waiting.
