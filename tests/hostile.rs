@@ -269,6 +269,48 @@ fn a_result_that_is_none_costs_its_job_and_not_its_worker() {
     }
 }
 
+/// `cube` is swept. What this worker gives for it are squares, which is no lie that anybody could notice.
+#[test]
+fn a_lie_about_many_jobs_costs_the_worker_and_no_job() {
+    for deed in [
+        "list: none",
+        "list: too many",
+        "list: nothing",
+        "list: refused",
+        "list: one value",
+        "list: wrong job",
+        "list: kill",
+    ] {
+        let plot = Plot::new(deed, 1);
+        let pool = plot.builder().chunk(100).build().unwrap();
+        let results = in_time(deed, || pool.map::<i64>("cube", 0..1000));
+        let squares: Vec<i64> = (0..1000).map(|n| n * n).collect();
+        assert_eq!(results, Ok(squares), "{deed}");
+        assert_eq!(pool.stats().workers_lost, 1, "{deed}");
+        behaves_again(&plot, &pool);
+    }
+}
+
+#[test]
+fn a_list_that_is_none_costs_its_jobs_and_not_the_worker() {
+    let plot = Plot::new("list: short", 1);
+    let pool = plot.builder().chunk(100).build().unwrap();
+    let results = in_time(plot.deed, || {
+        let all = pool.imap::<i64, _>("cube", 0..1000_i64).unwrap();
+        all.collect::<Vec<_>>()
+    });
+    for (n, result) in results.into_iter().enumerate() {
+        match result {
+            Ok(square) if n >= 100 => assert_eq!(square, (n * n) as i64),
+            Err(Error::Job(fault)) if n < 100 => {
+                assert!(matches!(fault.cause, Cause::Result(_)), "{fault}");
+            }
+            other => panic!("{n}: {other:?}"),
+        }
+    }
+    assert_eq!(pool.stats().workers_lost, 0);
+}
+
 #[test]
 fn an_answer_too_many_costs_nothing_but_the_worker() {
     let plot = Plot::new("two answers", 1);
@@ -430,6 +472,8 @@ const VALUE: u8 = 3;
 const FAULT: u8 = 4;
 const BATCH: u8 = 5;
 const REFUSED: u8 = 6;
+const SWEEP: u8 = 7;
+const VALUES: u8 = 8;
 
 struct Worker {
     requests: File,
@@ -515,6 +559,10 @@ impl Worker {
                 self.answered += u64::from(jobs);
                 continue;
             }
+            if kind == SWEEP {
+                self.sweep(job, &payload);
+                continue;
+            }
             if kind != JOB {
                 continue;
             }
@@ -539,6 +587,42 @@ impl Worker {
             self.set(STARTED, 0);
             self.answered += 1;
         }
+    }
+
+    /// Squares the numbers of a list, and does its deed to the answer.
+    fn sweep(&mut self, job: u32, list: &[u8]) {
+        let (count, numbers) = list.split_first_chunk().unwrap();
+        let count = u32::from_le_bytes(*count);
+        let squares = numbers.as_chunks().0.iter().flat_map(|number| {
+            let number = i64::from_le_bytes(*number);
+            (number * number).to_le_bytes()
+        });
+        let squares: Vec<u8> = squares.collect();
+        let results = |told: u32| [&told.to_le_bytes()[..], &squares].concat();
+        let all = results(count);
+        let deed = if self.deed.starts_with("list: ") && self.takes_token() {
+            self.deed.clone()
+        } else {
+            String::new()
+        };
+        match &deed[..] {
+            "" => self.answer(VALUES, job, &all),
+            "list: none" => self.answer(VALUES, job, &results(0)),
+            "list: too many" => self.answer(VALUES, job, &results(count + 1)),
+            "list: nothing" => self.answer(VALUES, job, &[]),
+            "list: refused" => self.answer(REFUSED, job, &[]),
+            "list: one value" => self.answer(VALUE, job, &all),
+            "list: wrong job" => self.answer(VALUES, job + 1, &all),
+            "list: twice" => {
+                self.put_frame(VALUES, job, &all);
+                self.put_frame(VALUES, job, &all);
+                self.publish();
+            }
+            "list: short" => self.answer(VALUES, job, &all[..all.len() - 8]),
+            "list: kill" => kill(),
+            other => panic!("no misdeed is called {other}"),
+        }
+        self.answered += u64::from(count);
     }
 
     /// The word that says that the job runs since then: its low bits count the jobs before it.

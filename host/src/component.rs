@@ -18,6 +18,7 @@ mod helper;
 mod key;
 mod prune;
 mod source;
+mod sweep;
 #[cfg(test)]
 mod tests;
 
@@ -53,6 +54,9 @@ pub struct Options {
     pub cache: Option<PathBuf>,
     /// Whether the machine code counts fuel, which a limit on fuel needs. Default: no.
     pub fuel: bool,
+    /// Whether functions are added that call an export for many jobs in a row, for instances that serve many jobs. Default:
+    /// yes.
+    pub sweeps: bool,
     /// How long compiling may take. Default: 60 s; a component of 0.6 MB takes 0.2 s on two processors (measured on
     /// 22 November 2026).
     pub time: Duration,
@@ -66,6 +70,7 @@ impl Default for Options {
             program: None,
             cache: None,
             fuel: false,
+            sweeps: true,
             time: Duration::from_secs(60),
             memory_bytes: 4 << 30,
         }
@@ -80,7 +85,7 @@ impl Component {
     /// to somebody else. A cache that merely can't be written is no error: see [`Component::cached_at`].
     pub fn load(source: &Source, options: &Options) -> Result<Component, ComponentError> {
         let bytes = source.read()?;
-        let key = key::of(&bytes, options.fuel)?;
+        let key = key::of(&bytes, options)?;
         let cache = Cache::open(options.cache.as_deref())?;
         if let Some(found) = cache.as_ref().and_then(|cache| cache.load(&key)) {
             return Ok(found);

@@ -13,6 +13,7 @@ mod number;
 mod reader;
 mod report;
 mod stderr;
+pub(crate) mod sweep;
 #[cfg(test)]
 mod tests;
 mod typed;
@@ -27,7 +28,10 @@ use crate::wire::Start;
 use anyhow::{Context, bail};
 use clock::Clock;
 use instance::{Instance, Template};
+use reader::Reader;
 use std::os::fd::BorrowedFd;
+use std::time::Instant;
+use sweep::Pace;
 use wasmtime::Engine;
 use wasmtime::component::{Component, ComponentExportIndex};
 
@@ -43,6 +47,7 @@ pub(crate) struct Guest {
     /// instance of its own.
     idle: Option<Box<Instance>>,
     clock: Option<Clock>,
+    pace: Pace,
 }
 
 /// An exported function, and how to call it.
@@ -50,6 +55,8 @@ struct Export {
     function: Function,
     index: ComponentExportIndex,
     bind: typed::Bind,
+    /// The number of the loop that sweeps it.
+    sweep: Option<u32>,
 }
 
 impl Guest {
@@ -72,7 +79,15 @@ impl Guest {
             .description
             .functions
             .iter()
-            .map(|function| export(&component, function));
+            .zip(
+                start
+                    .description
+                    .sweeps
+                    .iter()
+                    .copied()
+                    .chain(std::iter::repeat(None)),
+            )
+            .map(|(function, sweep)| export(&component, function, sweep));
         Ok(Guest {
             functions: exports.collect::<anyhow::Result<_>>()?,
             template: Template::new(&component, &start.limits, &start.grants, stderr)?,
@@ -84,6 +99,7 @@ impl Guest {
                 .timeout
                 .map(|limit| Clock::new(&engine, limit))
                 .transpose()?,
+            pace: Pace::new(),
         })
     }
 
@@ -111,6 +127,63 @@ impl Guest {
             self.idle = Some(instance);
         }
         Ok(())
+    }
+
+    /// Calls the function for each of the next jobs of an encoded list, as many as take no time worth mentioning and at
+    /// most `left`. Takes their arguments from the list, appends the results of those that ended well, and says how many
+    /// they are.
+    ///
+    /// # Errors
+    ///
+    /// The job after them failed, and the instance is gone.
+    pub(crate) fn sweep(
+        &mut self,
+        function: u32,
+        left: u32,
+        arguments: &mut &[u8],
+        results: &mut Vec<u8>,
+    ) -> (u32, Result<(), FaultReport>) {
+        self.template.stderr.forget();
+        let mut instance = match self.idle.take().map_or_else(|| self.instantiate(), Ok) {
+            Ok(instance) => instance,
+            Err(report) => return (0, Err(report)),
+        };
+        let jobs = self.pace.of(function).min(left);
+        let began = Instant::now();
+        let (done, swept) = self.run_sweep(&mut instance, function, jobs, arguments, results);
+        if let Err(error) = swept {
+            return (done, Err(self.template.report(&error, &instance.store)));
+        }
+        let left_traces = instance.store.data().memory.refused || self.template.stderr.has_any();
+        self.pace.learn(jobs, began.elapsed(), left_traces);
+        self.idle = Some(instance);
+        (done, Ok(()))
+    }
+
+    fn run_sweep(
+        &self,
+        instance: &mut Instance,
+        function: u32,
+        jobs: u32,
+        arguments: &mut &[u8],
+        results: &mut Vec<u8>,
+    ) -> (u32, wasmtime::Result<()>) {
+        let export = &self.functions[function as usize];
+        let mut reader = Reader::new(arguments);
+        let prepared = instance
+            .prepare(None)
+            .and_then(|()| Ok(sweep::words(&export.function, jobs, &mut reader)?));
+        match prepared {
+            Ok(words) => {
+                let bytes = (arguments.len() - reader.rest().len()) / jobs.max(1) as usize;
+                let (done, swept) = instance.sweep(function as usize, export, words, results);
+                // The job that failed is over, too.
+                let over = done as usize + usize::from(swept.is_err());
+                *arguments = &arguments[bytes * over..];
+                (done, swept)
+            }
+            Err(error) => (0, Err(error)),
+        }
     }
 
     /// Stops the clock that times jobs, which costs a little as long as it runs. Whoever calls says: no job for a while.
@@ -154,7 +227,11 @@ impl Guest {
 }
 
 /// Finds a function of the description among the component's exports.
-fn export(component: &Component, function: &Function) -> anyhow::Result<Export> {
+fn export(
+    component: &Component,
+    function: &Function,
+    sweep: Option<u32>,
+) -> anyhow::Result<Export> {
     let interface = match &function.interface {
         Some(name) => match component.get_export_index(None, name.as_str()) {
             Some(index) => Some(index),
@@ -175,6 +252,7 @@ fn export(component: &Component, function: &Function) -> anyhow::Result<Export> 
     Ok(Export {
         index,
         bind: typed::binding(function).unwrap_or(dynamic::bind),
+        sweep,
         function: function.clone(),
     })
 }

@@ -14,7 +14,7 @@ use crate::ring::{self, Reader, Writer};
 use crate::role::{self, NoChildren, Role};
 use crate::wire::{self, Header, Hello, Kind};
 use buffer::Buffer;
-pub(crate) use chunk::{Answer, Answers, Chunk};
+pub(crate) use chunk::{Answer, Answers, Asked, Chunk};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::io::Errno;
@@ -396,15 +396,10 @@ impl<O> Link<O> {
         let Some(flying) = self.in_flight.front() else {
             return Err(Broken("an answer that nobody asked for"));
         };
-        if flying.chunk.is_batch() {
-            return self.batch(flying, start);
+        if let Some(asked) = flying.chunk.asked() {
+            return self.list(flying, asked, start);
         }
-        let mut row = Row {
-            count: 0,
-            end: start,
-            has_fault: false,
-            is_refusal: false,
-        };
+        let mut row = Row::at(start);
         let left = flying.chunk.count - flying.answered;
         while row.count < left {
             let Some(head) = self.inbox[row.end..].first_chunk() else {
@@ -434,10 +429,10 @@ impl<O> Link<O> {
         let most = match header.kind {
             Kind::Value => self.max_result_bytes,
             Kind::Fault => FaultReport::MAX_BYTES,
-            Kind::Batch | Kind::Refused => {
+            Kind::Values | Kind::Refused => {
                 return Err(Broken("an answer to many jobs that were asked one by one"));
             }
-            Kind::Chunk | Kind::Job => {
+            Kind::Chunk | Kind::Job | Kind::Batch | Kind::Sweep => {
                 return Err(Broken("a request in the place of an answer"));
             }
         };
@@ -453,44 +448,47 @@ impl<O> Link<O> {
         Ok(header)
     }
 
-    /// The whole answer in the inbox at `start` to a batch, if it is there.
-    fn batch(&self, flying: &Flying<O>, start: usize) -> Result<Row, Broken> {
-        let mut row = Row {
-            count: 0,
-            end: start,
-            has_fault: false,
-            is_refusal: false,
-        };
+    /// The next whole answer in the inbox at `start` to jobs that are a list, if it is there.
+    fn list(&self, flying: &Flying<O>, asked: Asked, start: usize) -> Result<Row, Broken> {
+        let mut row = Row::at(start);
         let frame = &self.inbox[start..];
         let Some(head) = frame.first_chunk() else {
             return Ok(row);
         };
         let header = Header::decode(*head).ok_or(Broken("a frame of an unknown kind"))?;
-        if !matches!(header.kind, Kind::Batch | Kind::Refused) {
-            return Err(Broken(
-                "an answer to one job of those that were asked together",
-            ));
-        }
-        if header.job != flying.chunk.first as u32 & 0xff_ffff
-            || flying.sent < flying.chunk.frames.len()
-        {
+        let most = match (header.kind, asked) {
+            (Kind::Values, _) | (Kind::Refused, Asked::AsBatch) => self.max_result_bytes,
+            (Kind::Fault, Asked::AsSweep) => FaultReport::MAX_BYTES,
+            _ => {
+                return Err(Broken(
+                    "an answer of another kind than its jobs were asked for",
+                ));
+            }
+        };
+        let next = flying.chunk.first + u64::from(flying.answered);
+        if header.job != next as u32 & 0xff_ffff || flying.sent < flying.chunk.frames.len() {
             return Err(Broken("an answer to another job than the one it was asked"));
         }
-        if header.length > self.max_result_bytes {
+        if header.length > most {
             return Err(Broken("an answer that is longer than a worker makes them"));
         }
         if frame.len() < header.frame_bytes() {
             return Ok(row);
         }
-        row.is_refusal = header.kind == Kind::Refused;
-        let results = frame[Header::BYTES..header.frame_bytes()].first_chunk();
-        if !row.is_refusal
-            && results.is_none_or(|&count| u32::from_le_bytes(count) != flying.chunk.count)
-        {
-            return Err(Broken("another number of results than it was asked jobs"));
-        }
+        let left = flying.chunk.count - flying.answered;
+        let count = frame[Header::BYTES..header.frame_bytes()].first_chunk();
+        let count = count.map_or(0, |count| u32::from_le_bytes(*count));
+        row.count = match (header.kind, asked) {
+            (Kind::Fault, _) => 1,
+            (Kind::Refused, _) => left,
+            (_, Asked::AsSweep) if (1..=left).contains(&count) => count,
+            (_, Asked::AsBatch) if count == left => count,
+            _ => return Err(Broken("another number of results than it was asked jobs")),
+        };
         row.end += header.frame_bytes();
-        row.count = flying.chunk.count;
+        row.has_fault = header.kind == Kind::Fault;
+        row.is_refusal = header.kind == Kind::Refused;
+        row.is_list = header.kind == Kind::Values;
         Ok(row)
     }
 
@@ -569,8 +567,8 @@ impl<O> Link<O> {
         let mut waiting = Vec::new();
         for (place, flying) in std::mem::take(&mut self.in_flight).into_iter().enumerate() {
             let mut rest = flying.chunk.skip(flying.answered);
-            // Which of a batch's jobs ran is not known, and what is a batch may run twice.
-            if place == 0 && ran && !rest.is_batch() {
+            // Which of a list's jobs ran is not known, and what is a list may run twice.
+            if place == 0 && ran && rest.asked().is_none() {
                 let behind = rest.split_off(1);
                 running = Some((rest, log.clone()));
                 waiting.extend(behind);
@@ -627,6 +625,19 @@ struct Row {
     end: usize,
     has_fault: bool,
     is_refusal: bool,
+    is_list: bool,
+}
+
+impl Row {
+    fn at(start: usize) -> Row {
+        Row {
+            count: 0,
+            end: start,
+            has_fault: false,
+            is_refusal: false,
+            is_list: false,
+        }
+    }
 }
 
 /// The worker said what no worker says.

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 /// The version of everything that parent and child say to each other, the codec and the ring included. They are always
 /// the same program, so a difference means that another program was named as the worker.
-pub(crate) const VERSION: u32 = 1;
+pub(crate) const VERSION: u32 = 2;
 
 /// What every worker of a pool needs to know before its first job, in a sealed memory that they share.
 ///
@@ -63,11 +63,14 @@ pub(crate) enum Kind {
     Value = 3,
     /// From the worker: a [`FaultReport`] of a job without a result.
     Fault = 4,
-    /// To the worker: all jobs of a chunk at once, as the one argument of a function that takes a list of them. From the
-    /// worker: the list of their results.
+    /// To the worker: all jobs of a chunk at once, as the one argument of a function that takes a list of them.
     Batch = 5,
-    /// From the worker: such a list gave no list of as many results, so the jobs have to be asked one by one.
+    /// From the worker: a batch gave no list of as many results, so its jobs have to be asked one by one.
     Refused = 6,
+    /// To the worker: all jobs of a chunk as one list, for a function that is called for each of them.
+    Sweep = 7,
+    /// From the worker: the list of the results of the next jobs, all that a batch has or some of a sweep's.
+    Values = 8,
 }
 
 /// What a chunk of jobs begins with.
@@ -128,6 +131,8 @@ impl Header {
             4 => Kind::Fault,
             5 => Kind::Batch,
             6 => Kind::Refused,
+            7 => Kind::Sweep,
+            8 => Kind::Values,
             _ => return None,
         };
         Some(Header {

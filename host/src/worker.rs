@@ -199,11 +199,24 @@ impl Server<'_> {
                     self.requests.release(held);
                     continue;
                 }
+                Kind::Sweep => {
+                    let list = frame[payload].to_vec();
+                    self.requests.release(held);
+                    if self
+                        .sweep(&mut chunk, header.job, &list, &mut answer)
+                        .is_err()
+                    {
+                        return HungUp::InTheMiddle;
+                    }
+                    continue;
+                }
                 Kind::Job | Kind::Batch => {}
-                Kind::Value | Kind::Fault | Kind::Refused => return HungUp::InTheMiddle,
+                Kind::Value | Kind::Fault | Kind::Refused | Kind::Values => {
+                    return HungUp::InTheMiddle;
+                }
             }
             let is_batch = header.kind == Kind::Batch;
-            let kind = if is_batch { Kind::Batch } else { Kind::Value };
+            let kind = if is_batch { Kind::Values } else { Kind::Value };
             let jobs = if is_batch { chunk.jobs } else { 1 };
             // Without a time limit nobody asks when the job started, only whether one runs.
             let now = if self.timed {
@@ -242,6 +255,50 @@ impl Server<'_> {
                 (long, answer) = (Vec::new(), Vec::new());
             }
         }
+    }
+
+    /// Calls a function for all jobs of a list, and answers as it goes.
+    fn sweep(
+        &mut self,
+        chunk: &mut wire::ChunkHead,
+        first: u32,
+        list: &[u8],
+        answer: &mut Vec<u8>,
+    ) -> Result<(), Errno> {
+        // Their number is also in the chunk's head.
+        let mut arguments = list.get(4..).ok_or(Errno::IO)?;
+        let mut job = first;
+        while chunk.jobs > 0 {
+            self.bell.set_started(1 << 16, self.answered);
+            self.log.clear();
+            answer.clear();
+            let (mut done, mut failed) = (0, Ok(()));
+            let put = wire::put_frame(Kind::Values, job, answer, |results| {
+                let count = results.len();
+                results.extend_from_slice(&[0; 4]);
+                (done, failed) =
+                    self.guest
+                        .sweep(chunk.function, chunk.jobs, &mut arguments, results);
+                results[count..count + 4].copy_from_slice(&done.to_le_bytes());
+                Ok::<_, wire::TooLong>(())
+            });
+            put.map_err(|_| Errno::IO)?;
+            chunk.jobs -= done;
+            self.answered += u64::from(done);
+            job += done;
+            if done > 0 {
+                self.send(answer, chunk.jobs == 0)?;
+            }
+            if let Err(report) = failed {
+                answer.clear();
+                put_report(job, &report, answer);
+                chunk.jobs -= 1;
+                self.answered += 1;
+                job += 1;
+                self.send(answer, chunk.jobs == 0)?;
+            }
+        }
+        Ok(())
     }
 
     fn check_length(&self, answer: &[u8]) -> Result<(), FaultReport> {

@@ -22,8 +22,9 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
-/// The version of the files. Raise it with every change of [`Header`], of [`Description`] or of the types in it.
-pub(super) const FORMAT: u32 = 1;
+/// The version of the files. Raise it with every change of [`Header`], of [`Description`] or of the types in it, and of what
+/// is added to components.
+pub(super) const FORMAT: u32 = 2;
 
 /// The first bytes of a file, so that a file of another program is known as such.
 const MAGIC: [u8; 8] = *b"host\0mc\n";

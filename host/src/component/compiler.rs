@@ -6,6 +6,7 @@
 use super::describe;
 use super::exchange::{Answer, Refusal, Request, read_head, write_head};
 use super::source::MAX_COMPONENT_BYTES;
+use super::sweep;
 use crate::engine;
 use crate::types::Description;
 use rustix::process::{
@@ -46,7 +47,7 @@ fn answer_one_request() -> io::Result<()> {
         .take(MAX_COMPONENT_BYTES)
         .read_to_end(&mut component)?;
     let mut output = BufWriter::new(File::from(io::stdout().as_fd().try_clone_to_owned()?));
-    match compile(&request.name, &component, request.fuel) {
+    match compile(&request.name, &component, request.fuel, request.sweeps) {
         Ok((description, code)) => {
             write_head(
                 &mut output,
@@ -99,11 +100,24 @@ pub(super) fn compile(
     name: &str,
     component: &[u8],
     fuel: bool,
+    sweeps: bool,
 ) -> Result<(Description, Vec<u8>), Refusal> {
     let binary = binary_of(name, component)?;
     let engine = Engine::new(&engine::compiling(fuel)).map_err(invalid)?;
-    let compiled = Component::from_binary(&engine, &binary).map_err(invalid)?;
-    let description = describe::describe(&engine, &compiled, &binary);
+    let extended = sweeps.then(|| sweep::extend(&binary)).flatten();
+    // Where something speaks against the sweeps, it shows as an error here, and the component is compiled as it is.
+    let extended = extended.and_then(|extended| {
+        let compiled = Component::from_binary(&engine, &extended.binary).ok()?;
+        Some((compiled, extended.swept))
+    });
+    let (compiled, swept) = match extended {
+        Some(extended) => extended,
+        None => {
+            let compiled = Component::from_binary(&engine, &binary).map_err(invalid)?;
+            (compiled, Vec::new())
+        }
+    };
+    let description = describe::describe(&engine, &compiled, &binary, &swept);
     Ok((description, compiled.serialize().map_err(invalid)?))
 }
 

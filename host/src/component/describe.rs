@@ -2,6 +2,7 @@
 //!
 //! Wasmtime's view, and not the WIT text, decides what can be called: the engine calls through the same types.
 
+use super::sweep;
 use crate::types::{Case, Description, Field, Function, Type};
 use std::collections::BTreeSet;
 use wasmtime::Engine;
@@ -10,8 +11,13 @@ use wasmtime::component::{Component, types};
 use wit_component::{DecodedWasm, WitPrinter};
 use wit_parser::{PackageId, WorldItem};
 
-/// Describes a compiled component; `binary` is what it was compiled from.
-pub(super) fn describe(engine: &Engine, component: &Component, binary: &[u8]) -> Description {
+/// Describes a compiled component; `binary` is what it was compiled from, without the sweeps of what is `swept`.
+pub(super) fn describe(
+    engine: &Engine,
+    component: &Component,
+    binary: &[u8],
+    swept: &[sweep::Name],
+) -> Description {
     let ty = component.component_type();
     let mut exports = Exports {
         engine,
@@ -19,9 +25,18 @@ pub(super) fn describe(engine: &Engine, component: &Component, binary: &[u8]) ->
         uncallable: Vec::new(),
     };
     for (name, item) in ty.exports(engine) {
-        exports.add(None, name, &item.ty);
+        if swept.is_empty() || !sweep::is_ours(name) {
+            exports.add(None, name, &item.ty);
+        }
     }
+    let sweep_of = |function: &Function| {
+        let is_it = |(interface, name): &sweep::Name| {
+            *interface == function.interface && *name == function.name
+        };
+        swept.iter().position(is_it).map(|place| place as u32)
+    };
     Description {
+        sweeps: exports.functions.iter().map(sweep_of).collect(),
         functions: exports.functions,
         uncallable: exports.uncallable,
         imports: ty

@@ -20,6 +20,8 @@ pub(super) struct Request {
     pub(super) name: String,
     /// Whether the machine code counts fuel.
     pub(super) fuel: bool,
+    /// Whether to add sweeps.
+    pub(super) sweeps: bool,
     /// How much processor time the helper may use, all threads together.
     pub(super) processor_seconds: u64,
     /// How much memory it may use.

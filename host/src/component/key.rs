@@ -4,8 +4,8 @@
 //! The key is a hash over everything that decides what the compiler writes: the component itself, Wasmtime's full
 //! version and settings, the processor's features, and our own version.
 
-use super::ComponentError;
 use super::cache::FORMAT;
+use super::{ComponentError, Options};
 use crate::engine;
 use sha2::{Digest, Sha256};
 use std::fmt::Write;
@@ -27,13 +27,13 @@ impl Key {
     }
 }
 
-/// The key of this component, compiled with or without the counting of fuel.
-pub(super) fn of(component: &[u8], fuel: bool) -> Result<Key, ComponentError> {
-    let engine = Engine::new(&settings(fuel))
+/// The key of this component, compiled with these options.
+pub(super) fn of(component: &[u8], options: &Options) -> Result<Key, ComponentError> {
+    let engine = Engine::new(&settings(options.fuel))
         .map_err(|error| ComponentError::Machine(format!("{error:#}")))?;
     let mut hash = Sha256::new();
     hash.update(FORMAT.to_le_bytes());
-    hash.update([u8::from(fuel)]);
+    hash.update([u8::from(options.fuel), u8::from(options.sweeps)]);
     hash.update(Sha256::digest(component));
     // The hasher below has no boundaries between values; of unknown length, it therefore comes last.
     hash.update(env!("CARGO_PKG_VERSION"));

@@ -1,5 +1,6 @@
 //! What holds without a helper process: keys, files, names, refusals. `tests/components.rs` has the rest.
 
+use super::Options;
 use super::cache::Cache;
 use super::compiler::compile;
 use super::exchange::{Answer, MAX_HEAD_BYTES, Refusal, read_head, write_head};
@@ -49,7 +50,8 @@ struct Stored {
 
 fn stored(test: &str) -> Stored {
     let folder = Folder::new(test);
-    let (description, code) = compile("bare", embedded::find("bare").unwrap(), false).unwrap();
+    let (description, code) =
+        compile("bare", embedded::find("bare").unwrap(), false, true).unwrap();
     let key = Key([7; 32]);
     let path = folder
         .cache()
@@ -87,11 +89,21 @@ fn numbers(below: usize) -> impl Iterator<Item = usize> {
 
 #[test]
 fn a_key_changes_with_the_component_and_the_settings_and_with_nothing_else() {
-    let key = key::of(b"component", false).unwrap();
-    assert_eq!(key, key::of(b"component", false).unwrap());
-    assert_ne!(key, key::of(b"component", true).unwrap());
-    assert_ne!(key, key::of(b"Component", false).unwrap());
-    assert_ne!(key, key::of(b"component\0", false).unwrap());
+    let plain = Options::default();
+    let fuelled = Options {
+        fuel: true,
+        ..Options::default()
+    };
+    let unswept = Options {
+        sweeps: false,
+        ..Options::default()
+    };
+    let key = key::of(b"component", &plain).unwrap();
+    assert_eq!(key, key::of(b"component", &plain).unwrap());
+    assert_ne!(key, key::of(b"component", &fuelled).unwrap());
+    assert_ne!(key, key::of(b"component", &unswept).unwrap());
+    assert_ne!(key, key::of(b"Component", &plain).unwrap());
+    assert_ne!(key, key::of(b"component\0", &plain).unwrap());
     assert_eq!(key.hex().len(), 64);
 }
 
@@ -382,7 +394,8 @@ fn programs_that_prune_at_once_do_not_disturb_each_other() {
 #[test]
 fn every_embedded_example_compiles_and_exports_a_function() {
     for name in embedded::names() {
-        let (description, code) = compile(name, embedded::find(name).unwrap(), false).unwrap();
+        let (description, code) =
+            compile(name, embedded::find(name).unwrap(), false, true).unwrap();
         assert!(
             !description.functions.is_empty() && !code.is_empty(),
             "{name}"
@@ -397,7 +410,7 @@ fn every_embedded_example_compiles_and_exports_a_function() {
 
 #[test]
 fn what_is_no_component_is_refused_with_what_it_is() {
-    let refused = |bytes: &[u8]| compile("it", bytes, false).unwrap_err();
+    let refused = |bytes: &[u8]| compile("it", bytes, false, true).unwrap_err();
     let reason = |bytes: &[u8]| match refused(bytes) {
         Refusal::Invalid(reason) => reason,
         Refusal::CoreModule => "core module".into(),
@@ -426,7 +439,7 @@ fn what_is_no_component_is_refused_with_what_it_is() {
         );
     }
     // The compiler's own output must never come back in: it would be run as it is.
-    let (_, code) = compile("bare", embedded::find("bare").unwrap(), false).unwrap();
+    let (_, code) = compile("bare", embedded::find("bare").unwrap(), false, true).unwrap();
     assert!(matches!(refused(&code), Refusal::Invalid(_)));
 }
 
@@ -434,8 +447,8 @@ fn what_is_no_component_is_refused_with_what_it_is() {
 fn a_component_cut_anywhere_is_refused_and_never_panics() {
     let component = wat::parse_bytes(embedded::find("bare").unwrap()).unwrap();
     // A cut between two sections may leave a smaller component that is valid, so all that is asked for is an answer.
-    let refused =
-        (0..component.len()).filter(|length| compile("cut", &component[..*length], false).is_err());
+    let refused = (0..component.len())
+        .filter(|length| compile("cut", &component[..*length], false, true).is_err());
     assert!(refused.count() > component.len() * 9 / 10);
 }
 
@@ -456,7 +469,7 @@ fn functions_that_cannot_be_called_are_described_with_the_reason() {
         (export "take" (func $take))
         (export "plain" (func $plain))
     )"#;
-    let (description, _) = compile("it", component.as_bytes(), false).unwrap();
+    let (description, _) = compile("it", component.as_bytes(), false, true).unwrap();
     let names: Vec<_> = description
         .functions
         .iter()
@@ -492,7 +505,7 @@ fn a_function_in_an_instance_inside_an_instance_is_described_by_its_path() {
         (instance $outer (export "inner" (instance $inner)))
         (export "outer" (instance $outer))
     )"#;
-    let (description, _) = compile("it", component.as_bytes(), false).unwrap();
+    let (description, _) = compile("it", component.as_bytes(), false, true).unwrap();
     assert!(description.functions.is_empty());
     assert_eq!(description.uncallable[0].0, "outer#inner#f");
     let error = description.find("f").unwrap_err().to_string();
@@ -543,6 +556,7 @@ fn a_head_cut_anywhere_or_with_any_wrong_byte_is_refused_or_another_head_and_nev
         description: Description {
             functions: vec![function(Some("a:b/c")), function(None)],
             uncallable: vec![("open".into(), "it is an async function".into())],
+            sweeps: Vec::new(),
             imports: Vec::new(),
             wit: String::new(),
         },

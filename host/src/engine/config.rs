@@ -68,8 +68,9 @@ fn pool() -> PoolingAllocationConfig {
     pool.total_component_instances(2);
     // A component from wit-component has 3 or 4 core instances, one from a linker of shared libraries some twenty.
     pool.total_core_instances(200);
-    // Each place reserves 4 GiB of addresses, though no memory, so that no access needs a check of its bounds.
-    pool.total_memories(8);
+    // Each place reserves 4 GiB of addresses, though no memory, so that no access needs a check of its bounds. Eight are the
+    // guest's, two for sweeps.
+    pool.total_memories(10);
     pool.max_memories_per_module(8);
     pool.total_tables(32);
     pool.max_tables_per_module(16);

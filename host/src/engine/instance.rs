@@ -3,6 +3,7 @@
 use super::memory::MemoryLimit;
 use super::report;
 use super::stderr::{Stderr, StderrSink};
+use super::sweep::{self, Sweep};
 use super::{Export, imports, ours, waiting};
 use crate::job::{FaultReport, Grants, Limits};
 use crate::types::Function;
@@ -26,6 +27,8 @@ pub(super) struct Template {
     limits: Limits,
     grants: Arc<Grants>,
     pub(super) stderr: Stderr,
+    /// What an instance takes besides the guest's own memory.
+    extra_bytes: u64,
 }
 
 /// A component that runs. After a fault it must not run again.
@@ -34,6 +37,8 @@ pub(super) struct Instance {
     instance: wasmtime::component::Instance,
     /// The functions that were called before, by their index in the description.
     bound: Vec<Option<Box<dyn Call>>>,
+    /// The same for their loops.
+    swept: Vec<Option<Sweep>>,
     fuel: Option<u64>,
 }
 
@@ -78,6 +83,10 @@ impl Template {
             limits: limits.clone(),
             grants: Arc::new(grants.clone()),
             stderr: Stderr::new(stderr),
+            extra_bytes: match component.get_export_index(None, sweep::WINDOW) {
+                Some(_) => sweep::MEMORY_BYTES,
+                None => 0,
+            },
         };
         // Once for the error, before any job.
         template.wasi_with_directories()?;
@@ -90,7 +99,7 @@ impl Template {
         deadline_ticks: Option<u64>,
     ) -> std::result::Result<Instance, FaultReport> {
         let state = State {
-            memory: MemoryLimit::new(self.limits.memory_bytes),
+            memory: MemoryLimit::new(self.limits.memory_bytes.saturating_add(self.extra_bytes)),
             wasi: self
                 .wasi_with_directories()
                 .map_err(|error| report::no_start(&error))?,
@@ -109,6 +118,7 @@ impl Template {
             store,
             instance,
             bound: Vec::new(),
+            swept: Vec::new(),
             fuel: self.limits.fuel,
         })
     }
@@ -170,6 +180,40 @@ impl Instance {
             Some(function) => function.call(&mut self.store, &export.function, arguments, result),
             None => unreachable!("it was bound just now"),
         }
+    }
+
+    /// Calls an export of the description, which stands there at `place`, for many jobs. Appends the results of those that
+    /// ended well, and says how many they are.
+    pub(super) fn sweep(
+        &mut self,
+        place: usize,
+        export: &Export,
+        words: Vec<u64>,
+        results: &mut Vec<u8>,
+    ) -> (u32, Result<()>) {
+        if self.swept.get(place).is_none_or(Option::is_none)
+            && let Err(error) = self.bind_sweep(place, export)
+        {
+            return (0, Err(error));
+        }
+        match &self.swept[place] {
+            Some(sweep) => {
+                let result = export.function.result.as_ref();
+                sweep.call(&mut self.store, words, result, results)
+            }
+            None => unreachable!("it was bound just now"),
+        }
+    }
+
+    #[cold]
+    fn bind_sweep(&mut self, place: usize, export: &Export) -> Result<()> {
+        let number = (export.sweep).ok_or_else(|| wasmtime::Error::msg("nothing sweeps it"))?;
+        let sweep = Sweep::new(number, &self.instance, &mut self.store)?;
+        if self.swept.len() <= place {
+            self.swept.resize_with(place + 1, || None);
+        }
+        self.swept[place] = Some(sweep);
+        Ok(())
     }
 
     #[cold]

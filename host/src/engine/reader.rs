@@ -65,6 +65,11 @@ impl<'a> Reader<'a> {
         Ok(u32::from_le_bytes(self.array()?) as usize)
     }
 
+    /// What is left.
+    pub(super) fn rest(&self) -> &'a [u8] {
+        self.0
+    }
+
     /// How many bytes are left. Each item of a list takes at least one.
     pub(super) fn left(&self) -> usize {
         self.0.len()

@@ -1,6 +1,7 @@
 //! What is said of a job that failed: Wasmtime's error as a cause, a backtrace and the guest's last words.
 
 use super::reader::Undecodable;
+use super::sweep::PREFIX;
 use crate::job::{Cause, FaultReport, Limits};
 use wasmtime::{Trap, WasmBacktrace};
 use wasmtime_wasi::I32Exit;
@@ -101,8 +102,11 @@ fn backtrace(error: &wasmtime::Error) -> Vec<String> {
     let Some(backtrace) = error.downcast_ref::<WasmBacktrace>() else {
         return Vec::new();
     };
-    let frames = backtrace.frames().iter().take(MAX_FRAMES);
+    // A loop around the guest's function is ours.
+    let is_ours = |name: Option<&str>| name.is_some_and(|name| name.starts_with(PREFIX));
+    let frames = (backtrace.frames().iter()).filter(|frame| !is_ours(frame.func_name()));
     frames
+        .take(MAX_FRAMES)
         .map(|frame| match frame.func_name() {
             // The alternate form leaves out the compiler's hash.
             Some(name) => format!("{:#}", rustc_demangle::demangle(name)),

@@ -46,6 +46,11 @@ impl Stderr {
         }
     }
 
+    /// Whether anything was written since [`forget`](Stderr::forget).
+    pub(super) fn has_any(&self) -> bool {
+        self.kept.any.load(Ordering::Relaxed)
+    }
+
     /// The last [`STDERR_KEPT`] bytes since [`forget`](Stderr::forget).
     pub(super) fn last(&self) -> String {
         let bytes = self.bytes();

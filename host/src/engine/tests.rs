@@ -886,6 +886,7 @@ fn describe(component: &Component) -> Description {
     Description {
         functions,
         uncallable: Vec::new(),
+        sweeps: Vec::new(),
         imports: Vec::new(),
         wit: String::new(),
     }

@@ -1,8 +1,9 @@
 //! Jobs that travel together, and the answers that come back: whole frames of the [`wire`], and who they belong to.
 //!
-//! Each job of a chunk has a frame of its own, unless the component has a function that takes a list of such jobs: then the
-//! chunk is a *batch*, one frame with the list of all. A batch is all or nothing: if anything goes wrong with it, its
-//! jobs are asked one by one, so that each has its own outcome.
+//! Each job of a chunk has a frame of its own, or all of them are a list in one frame. If the component has a function that
+//! takes a list of such jobs, the chunk is a *batch*. It is all or nothing: if anything goes wrong with it, its jobs are
+//! asked one by one, so that each has its own outcome. If the worker can call the function for one after the other
+//! without leaving the guest, the chunk is a *sweep*, whose answers come some at a time, and each fault by itself.
 //!
 //! What is in the frames of answers was checked by the link before it came here.
 
@@ -24,14 +25,23 @@ pub(crate) struct Chunk<O> {
     /// How many workers were lost while its first job was the next that they would have started.
     pub(crate) losses: u32,
     pub(crate) frames: Buffer,
-    /// Where the arguments of each job end in the frames, if they are a batch.
-    batch: Option<Vec<u32>>,
+    /// If the jobs are a list: how they are asked, and where the arguments of each end in the frames.
+    list: Option<(Asked, Vec<u32>)>,
+}
+
+/// How the jobs of a list are asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Asked {
+    /// All in one call of a function that takes the list.
+    AsBatch,
+    /// By one call for each.
+    AsSweep,
 }
 
 impl<O> Chunk<O> {
     /// The frame of the head, which is always the first.
     const HEAD_BYTES: usize = Header::BYTES + 8;
-    /// Where the items of a batch start: behind its header and their number.
+    /// Where the items of a list start: behind its header and their number.
     const LIST_START: usize = Self::HEAD_BYTES + Header::BYTES + 4;
 
     /// A chunk for this function, without jobs yet.
@@ -44,22 +54,22 @@ impl<O> Chunk<O> {
             attempts: 0,
             losses: 0,
             frames: zeros(Self::HEAD_BYTES),
-            batch: None,
+            list: None,
         }
     }
 
-    /// The same for a function that takes a list of jobs and returns that of their results.
-    pub(crate) fn batch(owner: O, function: u32, first: u64) -> Chunk<O> {
+    /// The same for jobs that are one list.
+    pub(crate) fn list(owner: O, function: u32, first: u64, asked: Asked) -> Chunk<O> {
         Chunk {
             frames: zeros(Self::LIST_START),
-            batch: Some(Vec::new()),
+            list: Some((asked, Vec::new())),
             ..Chunk::new(owner, function, first)
         }
     }
 
-    /// Whether the jobs are one list.
-    pub(crate) fn is_batch(&self) -> bool {
-        self.batch.is_some()
+    /// How the jobs are asked, if they are one list.
+    pub(crate) fn asked(&self) -> Option<Asked> {
+        self.list.as_ref().map(|(asked, _)| *asked)
     }
 
     /// Adds the next job, whose arguments `write` appends.
@@ -68,12 +78,12 @@ impl<O> Chunk<O> {
         &mut self,
         write: impl FnOnce(&mut Vec<u8>) -> Result<(), E>,
     ) -> Result<(), E> {
-        match &mut self.batch {
+        match &mut self.list {
             None => {
                 let job = (self.first + u64::from(self.count)) as u32;
                 wire::put_frame(Kind::Job, job, &mut self.frames, write)?;
             }
-            Some(ends) => {
+            Some((_, ends)) => {
                 let start = self.frames.len();
                 let written = write(&mut self.frames)
                     .and_then(|()| Ok(wire::length_field(self.frames.len())?));
@@ -103,11 +113,14 @@ impl<O> Chunk<O> {
         };
         self.frames[..Header::BYTES].copy_from_slice(&header.encode());
         self.frames[Header::BYTES..Self::HEAD_BYTES].copy_from_slice(&head.encode());
-        if let Some(ends) = &self.batch {
+        if let Some((asked, ends)) = &self.list {
             let list = Self::HEAD_BYTES + Header::BYTES;
             let end = ends.last().map_or(Self::LIST_START, |&end| end as usize);
             let header = Header {
-                kind: Kind::Batch,
+                kind: match asked {
+                    Asked::AsBatch => Kind::Batch,
+                    Asked::AsSweep => Kind::Sweep,
+                },
                 job: self.first as u32,
                 length: (end - list) as u32,
             };
@@ -120,7 +133,7 @@ impl<O> Chunk<O> {
 
     /// The same jobs, each in a frame of its own, for this function.
     pub(crate) fn one_by_one(self, function: u32) -> Chunk<O> {
-        let Some(ends) = self.batch else {
+        let Some((_, ends)) = self.list else {
             return self;
         };
         let mut chunk = Chunk::new(self.owner, function, self.first);
@@ -144,7 +157,7 @@ impl<O> Chunk<O> {
             first: self.first + u64::from(answered),
             count: row.count,
             has_fault: row.has_fault,
-            is_batch: self.is_batch(),
+            is_list: row.is_list,
             attempt: if answered == 0 { self.attempts + 1 } else { 1 },
             frames,
             read: 0,
@@ -154,8 +167,16 @@ impl<O> Chunk<O> {
     /// The chunk without its first `answered` jobs.
     pub(super) fn skip(mut self, answered: u32) -> Chunk<O> {
         if answered > 0 {
-            let end = self.frame_end(answered);
-            self.frames.drain(Self::HEAD_BYTES..end);
+            if let Some((_, ends)) = &mut self.list {
+                let end = ends[answered as usize - 1];
+                self.frames.drain(Self::LIST_START..end as usize);
+                ends.drain(..answered as usize);
+                let moved = end - Self::LIST_START as u32;
+                ends.iter_mut().for_each(|end| *end -= moved);
+            } else {
+                let end = self.frame_end(answered);
+                self.frames.drain(Self::HEAD_BYTES..end);
+            }
             self.first += u64::from(answered);
             self.count -= answered;
             self.attempts = 0;
@@ -207,7 +228,7 @@ pub(crate) struct Answers {
     pub(crate) count: u32,
     /// Whether one of them is the report of a fault.
     pub(crate) has_fault: bool,
-    is_batch: bool,
+    is_list: bool,
     /// How often the next job was started, this time included.
     attempt: u32,
     frames: Buffer,
@@ -224,10 +245,10 @@ pub(crate) struct Answer<'a> {
 }
 
 impl Answers {
-    /// The results of a batch, as the bytes of a list. Of other answers nothing: they come one by one.
+    /// The results, if they are the bytes of a list. Of other answers nothing: they come one by one.
     pub(crate) fn list(&self) -> Option<&[u8]> {
         let header = Header::decode(*self.frames.first_chunk()?)?;
-        (self.is_batch).then(|| &self.frames[Header::BYTES..Header::BYTES + header.length as usize])
+        (self.is_list).then(|| &self.frames[Header::BYTES..Header::BYTES + header.length as usize])
     }
 
     /// The next answer of those that come one by one.

@@ -22,6 +22,8 @@ const SPINS: u32 = 2000;
 /// And where it has not: as long as a caller takes from one short job to the next, as somebody else may need the
 /// processor.
 const SPINS_CROWDED: u32 = 200;
+/// With a lower limit on results, jobs are not asked as lists: the results of a sweep come together.
+const MIN_LIST_BYTES: u32 = 4 << 10;
 
 /// A pool to be set up; from [`Pool::builder`].
 #[derive(Debug)]
@@ -171,6 +173,8 @@ impl Builder {
             program: self.program.clone(),
             cache: self.cache.clone(),
             fuel: self.limits.fuel.is_some(),
+            // Where each job has an instance of its own, a loop in it would only make it dearer.
+            sweeps: self.isolation == Isolation::InstancePerWorker && self.limits.fuel.is_none(),
             ..Options::default()
         };
         let Component {
@@ -218,13 +222,14 @@ impl Builder {
             timeout: self.limits.timeout,
             max_jobs: self.max_jobs_per_worker,
             retry: !start.grants.allow_effects(),
-            // What is counted for each job needs each job by itself, and so does an instance of its own; and should a
-            // batch fail, its jobs run again.
-            batches: !start.grants.allow_effects()
+            // What is counted for each job needs each job by itself, and so does an instance of its own; and should a list
+            // fail, its jobs run again.
+            lists: !start.grants.allow_effects()
                 && self.isolation == Isolation::InstancePerWorker
                 && self.limits.timeout.is_none()
                 && self.limits.fuel.is_none()
-                && self.max_jobs_per_worker.is_none(),
+                && self.max_jobs_per_worker.is_none()
+                && self.limits.result_bytes >= MIN_LIST_BYTES,
         };
         let launch = Launch {
             program: self.program,

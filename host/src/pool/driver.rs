@@ -92,8 +92,8 @@ pub(super) struct Rules {
     pub(super) max_jobs: Option<u64>,
     /// Whether running a job twice can do no harm.
     pub(super) retry: bool,
-    /// Whether jobs may go together to a function that takes a list of them.
-    pub(super) batches: bool,
+    /// Whether jobs may be asked as a list.
+    pub(super) lists: bool,
 }
 
 pub(super) struct Driver {
@@ -440,7 +440,7 @@ impl Driver {
             self.losses.push_back(Instant::now());
         }
         for chunk in waiting.into_iter().rev() {
-            if chunk.is_batch() {
+            if chunk.asked().is_some() {
                 chunk.owner.refuse();
             }
             let function = chunk.owner.function;

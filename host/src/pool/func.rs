@@ -221,11 +221,11 @@ impl<'p> Call<'p> {
     }
 
     pub(super) fn task(&self, home: Home) -> Arc<Task> {
-        let batch = (home == Home::Stream)
-            .then_some(self.signature().batch)
+        let list = (home == Home::Stream)
+            .then_some(self.signature().list)
             .flatten();
         let task = Task::new(self.function as u32, self.shared.chunk, home);
-        Arc::new(task.with_batch(batch))
+        Arc::new(task.with_list(list))
     }
 
     /// A list of results.

@@ -8,8 +8,8 @@
 
 use super::driver::{Driver, Jobs, Leader, Rules, State};
 use super::task::{Callback, DEPTH, Home, Run, Task, Waiter};
-use crate::link::Launch;
-use crate::types::{Description, FindError, Type};
+use crate::link::{Asked, Launch};
+use crate::types::{Description, FindError, Function, Type};
 use crossbeam_channel::Sender;
 use rustix::buffer::spare_capacity;
 use rustix::event::{EventfdFlags, Timespec, epoll, eventfd};
@@ -36,10 +36,9 @@ pub(super) struct Signature {
     /// All parameters, as a tuple.
     pub(super) arguments: Type,
     pub(super) result: Type,
-    /// A list of such results, and the function that makes it of a list of such arguments, if there is one that may be
-    /// used.
+    /// A list of such results, and how jobs may be asked as a list, and by which function, if there is a way.
     pub(super) results: Type,
-    pub(super) batch: Option<u32>,
+    pub(super) list: Option<(Asked, u32)>,
 }
 
 pub(crate) struct Shared {
@@ -92,15 +91,22 @@ impl Shared {
             epoll::EventData::new_u64(NUDGE),
             epoll::EventFlags::IN,
         )?;
-        let batches = rules.batches;
-        let signatures = description.functions.iter().map(|function| Signature {
+        let list = |place: usize, function: &Function| {
+            let batch = description.batch_of(function).filter(|_| rules.lists);
+            let sweep = description.sweeps.get(place).copied().flatten();
+            let sweep = sweep.filter(|_| rules.lists);
+            match (batch, sweep) {
+                (Some(batch), _) => Some((Asked::AsBatch, batch as u32)),
+                (None, Some(_)) => Some((Asked::AsSweep, place as u32)),
+                (None, None) => None,
+            }
+        };
+        let functions = description.functions.iter().enumerate();
+        let signatures = functions.map(|(place, function)| Signature {
             results: Type::List(Box::new(
                 (function.result.clone()).unwrap_or(crate::codec::NOTHING.clone()),
             )),
-            batch: description
-                .batch_of(function)
-                .filter(|_| batches)
-                .map(|index| index as u32),
+            list: list(place, function),
             arguments: Type::Tuple(
                 function
                     .params

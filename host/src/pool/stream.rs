@@ -98,7 +98,7 @@ struct Reading<R> {
 /// The results of jobs that were asked one by one, or together, from this job on.
 enum Results<R> {
     Each(Answers),
-    Batch(u64, std::vec::IntoIter<R>),
+    List(u64, std::vec::IntoIter<R>),
 }
 
 impl<'p, I: Iterator<Item: Serialize>, R: DeserializeOwned> Stream<'p, I, R> {
@@ -148,10 +148,10 @@ impl<'p, I: Iterator<Item: Serialize>, R: DeserializeOwned> Stream<'p, I, R> {
                     answers,
                     worker,
                     pid,
-                }) => match batch(&answers, &self.call, pid) {
+                }) => match list(&answers, &self.call, pid) {
                     None => self.read(Results::Each(answers), worker, pid),
                     Some(Ok(results)) => {
-                        let results = Results::Batch(answers.first, results.into_iter());
+                        let results = Results::List(answers.first, results.into_iter());
                         self.read(results, worker, pid);
                     }
                     Some(Err(faults)) => faults.into_iter().for_each(|fault| {
@@ -191,8 +191,8 @@ impl<'p, I: Iterator<Item: Serialize>, R: DeserializeOwned> Stream<'p, I, R> {
                     }
                     Run::Answers {
                         mut answers, pid, ..
-                    } => match batch(&answers, &self.call, pid) {
-                        Some(Ok(mut batch)) => results.append(&mut batch),
+                    } => match list(&answers, &self.call, pid) {
+                        Some(Ok(mut list)) => results.append(&mut list),
                         Some(Err(faults)) => {
                             first_fault = first_fault.or(faults.into_iter().last())
                         }
@@ -292,8 +292,8 @@ impl<'p, I: Iterator<Item: Serialize>, R: DeserializeOwned> Stream<'p, I, R> {
         let Some(items) = &mut self.items else {
             return false;
         };
-        let mut chunk = match self.task.batch() {
-            Some(batch) => Chunk::batch(self.task.clone(), batch, self.sent),
+        let mut chunk = match self.task.list() {
+            Some((asked, function)) => Chunk::list(self.task.clone(), function, self.sent, asked),
             None => Chunk::new(self.task.clone(), self.task.function, self.sent),
         };
         let started = Instant::now();
@@ -388,7 +388,7 @@ impl<R: DeserializeOwned> Reading<R> {
                 let answer = answers.next()?;
                 (answer.job, outcome(answer, call, self.pid))
             }
-            Results::Batch(next, results) => {
+            Results::List(next, results) => {
                 let result = results.next()?;
                 *next += 1;
                 (*next - 1, Ok(result))
@@ -407,14 +407,14 @@ impl<R> Results<R> {
     fn left(&self) -> u64 {
         match self {
             Results::Each(answers) => u64::from(answers.count),
-            Results::Batch(_, results) => results.len() as u64,
+            Results::List(_, results) => results.len() as u64,
         }
     }
 }
 
-/// The results of a batch, or what became of its jobs, the last of them first, if they are no such results; `None` for
+/// The results that are a list, or what became of its jobs, the last of them first, if they are no such results; `None` for
 /// answers that come one by one.
-fn batch<R: DeserializeOwned>(
+fn list<R: DeserializeOwned>(
     answers: &Answers,
     call: &Call<'_>,
     pid: u32,

@@ -4,7 +4,7 @@
 //! in it until the asking thread decodes them.
 
 use crate::job::Fault;
-use crate::link::Answers;
+use crate::link::{Answers, Asked};
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -19,7 +19,7 @@ const CHUNK_TIME: Duration = Duration::from_micros(200);
 const CHUNK_JOBS: u64 = 2048;
 /// A job that takes this long is worth a worker's whole attention: nothing is queued behind it while others are free.
 pub(super) const LONG_JOB: Duration = Duration::from_millis(1);
-/// So many refused batches in a row show that more of them would be done twice in vain.
+/// So many refused lists in a row show that more of them would be done twice in vain.
 const REFUSALS: u32 = 2;
 /// How many chunks of short jobs are with a worker at a time: one runs, one waits, one hides the time to bring another.
 pub(super) const DEPTH: usize = 3;
@@ -31,9 +31,9 @@ pub(super) struct Task {
     /// A fixed number of jobs a chunk.
     pub(super) chunk: Option<u32>,
     pub(super) home: Home,
-    /// The function that takes a list of such jobs, if there is one that may be used.
-    batch: Option<u32>,
-    /// Batches that were refused since the last one that was not.
+    /// How such jobs may be asked as a list, and by which function, if there is a way.
+    list: Option<(Asked, u32)>,
+    /// Lists that were refused, or lost with their worker, since the last one that was not.
     refusals: AtomicU32,
     cancelled: AtomicBool,
     /// What a job costs a worker, in nanoseconds, smoothed; 0 for not known yet.
@@ -108,7 +108,7 @@ impl Task {
             function,
             chunk,
             home,
-            batch: None,
+            list: None,
             refusals: AtomicU32::new(0),
             cancelled: AtomicBool::new(false),
             cost_ns: AtomicU64::new(0),
@@ -117,18 +117,18 @@ impl Task {
         }
     }
 
-    /// The same task, whose jobs may go together to this function.
-    pub(super) fn with_batch(self, batch: Option<u32>) -> Task {
-        Task { batch, ..self }
+    /// The same task, whose jobs may go as a list.
+    pub(super) fn with_list(self, list: Option<(Asked, u32)>) -> Task {
+        Task { list, ..self }
     }
 
-    /// The function to give the next jobs to as a list. Jobs whose batches are refused twice in a row go one by one.
-    pub(super) fn batch(&self) -> Option<u32> {
-        self.batch
+    /// How to ask the next jobs as a list, and by which function. Those that are refused twice in a row go one by one.
+    pub(super) fn list(&self) -> Option<(Asked, u32)> {
+        self.list
             .filter(|_| self.refusals.load(Ordering::Relaxed) < REFUSALS)
     }
 
-    /// Notes that a batch of its jobs has to be asked one by one.
+    /// Notes that a list of its jobs has to be asked one by one.
     pub(super) fn refuse(&self) {
         self.refusals.fetch_add(1, Ordering::Relaxed);
     }
@@ -229,8 +229,8 @@ impl Task {
         let known = self.cost_ns.load(Ordering::Relaxed);
         let smoothed = if known == 0 { cost } else { (known + cost) / 2 };
         self.cost_ns.store(smoothed.max(1), Ordering::Relaxed);
-        // The jobs of a batch have no frames of their own; how many fit a chunk is a matter of their bytes alone.
-        let most = if self.batch().is_some() {
+        // The jobs of a list have no frames of their own; how many fit a chunk is a matter of their bytes alone.
+        let most = if self.list().is_some() {
             u64::MAX / 2
         } else {
             CHUNK_JOBS

@@ -19,6 +19,9 @@ pub struct Description {
     pub uncallable: Vec<(String, String)>,
     /// The imported interfaces and functions, by name.
     pub imports: Vec<String>,
+    /// For each of these functions which of the component's added functions sweeps it, that is calls it for many jobs in
+    /// a row.
+    pub sweeps: Vec<Option<u32>>,
     /// The component's world in WIT, with every interface that it names.
     pub wit: String,
 }

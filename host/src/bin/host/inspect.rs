@@ -148,6 +148,7 @@ mod tests {
                 },
             ],
             uncallable: vec![("open".into(), "it returns a resource".into())],
+            sweeps: Vec::new(),
             imports: vec![],
             wit: "world root {\n  export ping: func();\n}\npackage wasi:io@0.2.6 {\n  interface error {\n  }\n}\n".into(),
         }

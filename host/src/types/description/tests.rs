@@ -20,6 +20,7 @@ fn description(functions: &[&str]) -> Description {
     Description {
         functions: functions.iter().map(function).collect(),
         uncallable: vec![("a:b/c@1.0.0#open".into(), "it is an async function".into())],
+        sweeps: Vec::new(),
         imports: Vec::new(),
         wit: String::new(),
     }
