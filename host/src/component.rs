@@ -55,7 +55,7 @@ pub struct Options {
     /// Whether the machine code counts fuel, which a limit on fuel needs. Default: no.
     pub fuel: bool,
     /// Whether functions are added that call an export for many jobs in a row, for instances that serve many jobs. Default:
-    /// yes.
+    /// yes. Never done where fuel is counted, which is for each job by itself.
     pub sweeps: bool,
     /// How long compiling may take. Default: 60 s; a component of 0.6 MB takes 0.2 s on two processors (measured on
     /// 22 November 2026).
@@ -74,6 +74,12 @@ impl Default for Options {
             time: Duration::from_secs(60),
             memory_bytes: 4 << 30,
         }
+    }
+}
+
+impl Options {
+    fn adds_sweeps(&self) -> bool {
+        self.sweeps && !self.fuel
     }
 }
 

@@ -92,7 +92,7 @@ fn request(source: &Source, options: &Options) -> Request {
             Source::Bytes(_) => "component".into(),
         },
         fuel: options.fuel,
-        sweeps: options.sweeps,
+        sweeps: options.adds_sweeps(),
         processor_seconds: options
             .time
             .as_secs()

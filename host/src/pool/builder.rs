@@ -174,7 +174,7 @@ impl Builder {
             cache: self.cache.clone(),
             fuel: self.limits.fuel.is_some(),
             // Where each job has an instance of its own, a loop in it would only make it dearer.
-            sweeps: self.isolation == Isolation::InstancePerWorker && self.limits.fuel.is_none(),
+            sweeps: self.isolation == Isolation::InstancePerWorker,
             ..Options::default()
         };
         let Component {
