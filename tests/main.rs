@@ -15,6 +15,7 @@ mod hostile;
 mod pool;
 mod process;
 mod program;
+mod proofs;
 mod readme;
 mod tidy;
 mod types;

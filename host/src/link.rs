@@ -290,8 +290,9 @@ impl<O> Link<O> {
             .map(|flying| (&flying.chunk, flying.answered))
     }
 
-    /// Sends a chunk, or as much of it as the ring holds; [`Link::flush`] sends the rest.
-    pub(crate) fn feed(&mut self, mut chunk: Chunk<O>) -> Result<(), Broken> {
+    /// Sends a chunk, or as much of it as the ring holds; [`Link::flush`] sends the rest. Says whether the worker had to be
+    /// woken for it.
+    pub(crate) fn feed(&mut self, mut chunk: Chunk<O>) -> Result<bool, Broken> {
         self.asked += u64::from(chunk.count);
         chunk.seal();
         self.in_flight.push_back(Flying {
@@ -299,7 +300,8 @@ impl<O> Link<O> {
             sent: 0,
             answered: 0,
         });
-        self.flush().map(drop)
+        let sleeps = self.requests.peer_sleeps();
+        self.flush().map(|_| sleeps)
     }
 
     /// Sends what the ring had no space for before. Says whether there was any of it, and space.

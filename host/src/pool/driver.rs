@@ -107,6 +107,8 @@ pub(super) struct Driver {
     pub(super) asleep: bool,
     /// Whether, since it fell asleep, jobs came home or went out of which no worker will tell it.
     pub(super) news: bool,
+    /// Whether a worker was woken, and none has answered nor the leader slept since.
+    pub(super) woke: bool,
     /// Threads that wait while another one leads, any of which can take over.
     pub(super) followers: Vec<std::thread::Thread>,
     /// Streams that are not dropped yet, and tasks with a handle that are not done, or whose callback has not run.
@@ -147,6 +149,7 @@ impl Driver {
             leader: Leader::Nobody,
             asleep: false,
             news: false,
+            woke: false,
             followers: Vec::new(),
             tasks: 0,
             counts: Counts::default(),
@@ -221,6 +224,7 @@ impl Driver {
         });
         if let Some(task) = owner {
             self.news = true;
+            self.woke = false;
             seat.jobs += jobs;
             self.counts.done += jobs;
             // To read the clock takes a third of a short job's time, so it is read only for a reason.
@@ -316,8 +320,9 @@ impl Driver {
         if was_idle {
             seat.since = Some(Instant::now());
         }
-        if let Err(broken) = fed {
-            self.lose(index, Some(broken));
+        match fed {
+            Ok(woken) => self.woke |= woken,
+            Err(broken) => self.lose(index, Some(broken)),
         }
     }
 
@@ -669,6 +674,7 @@ impl Driver {
         let links = self.seats.iter_mut().filter_map(|seat| seat.link.as_mut());
         links.filter(|link| link.chunks() > 0).for_each(Link::sleep);
         self.asleep = true;
+        self.woke = false;
         self.news = false;
     }
 
