@@ -1,13 +1,16 @@
 //! Soak: a pool that loses workers and instances all the time takes no more of the machine at the end than at the start.
 
-use super::processes::{Taken, send};
+use super::processes::{Taken, send, until};
 use anyhow::{Result, ensure};
 use host::{Builder, Cause};
 use rustix::process::Signal;
 use std::fmt;
+use std::time::Duration;
 
 /// Many, as a pool waits before it starts a worker when more than twice as many have died in ten seconds.
 const WORKERS: usize = 16;
+/// Longer than a pool waits before it starts a worker.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What a soak showed.
 #[derive(Debug)]
@@ -70,11 +73,10 @@ pub(crate) fn run(builder: impl Fn() -> Builder, jobs: u64, kill_each: u64) -> R
             },
         }
         if done % kill_each == 0 {
-            let ready = |worker: &&host::WorkerStats| worker.ready;
-            if let Some(worker) = pool.stats().workers.iter().filter(ready).nth(kills % 3) {
-                send(worker.pid, Signal::KILL)?;
-                kills += 1;
-            }
+            pool.wait_ready();
+            let workers = pool.stats().workers;
+            send(workers[kills % workers.len()].pid, Signal::KILL)?;
+            kills += 1;
         }
         if before.is_none() && done >= jobs / 10 {
             before = Some(whole(&pool)?);
@@ -105,6 +107,9 @@ pub(crate) fn run(builder: impl Fn() -> Builder, jobs: u64, kill_each: u64) -> R
 
 /// What this process has while all workers are there, so that two looks can be compared.
 fn whole(pool: &host::Pool) -> Result<Taken> {
-    pool.wait_ready();
+    until("not all workers are there", PATIENCE, || {
+        let ready = pool.stats().workers.iter().filter(|w| w.ready).count();
+        Ok(ready == WORKERS && Taken::now()?.zombies == 0)
+    })?;
     Taken::now()
 }
