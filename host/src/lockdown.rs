@@ -22,7 +22,10 @@ pub(crate) mod filter;
 pub(crate) mod namespaces;
 pub(crate) mod rights;
 mod sys;
+#[cfg(test)]
+mod tests;
 
+use namespaces::Kinds;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fd::BorrowedFd;
 use serde::{Deserialize, Serialize};
@@ -50,7 +53,7 @@ pub enum Wall {
     Descriptors,
     /// No environment variable is left.
     Environment,
-    /// User, network, ipc, mount, uts and cgroup namespaces of its own.
+    /// User, ipc, mount, uts and cgroup namespaces of its own; where [`Wall::Landlock`] knows no network, one of that too.
     Namespaces,
     /// No capability, nor a way to get one.
     Capabilities,
@@ -196,6 +199,11 @@ pub(crate) fn arrive() -> io::Result<()> {
     rights::die_with_parent()
 }
 
+/// Ends this process at once: what runs at a usual exit would make calls that are not allowed any more.
+pub(crate) fn leave(code: i32) -> ! {
+    sys::leave(code)
+}
+
 impl Lockdown {
     /// Begins where [`arrive`] has ended.
     pub(crate) fn new(sandbox: Sandbox) -> io::Result<Lockdown> {
@@ -230,7 +238,11 @@ impl Lockdown {
 
     /// All of [`Lockdown::before_load`] that leaves files readable.
     fn before_files(&mut self, before: &Before<'_>) -> Result<(), Missing> {
-        let namespaces = self.raise(Wall::Namespaces, namespaces::leave);
+        let kinds = match files::can_cover_network() {
+            true => Kinds::ButNetwork,
+            false => Kinds::All,
+        };
+        let namespaces = self.raise(Wall::Namespaces, || namespaces::leave(kinds));
         self.walled_off |= namespaces.is_some_and(|left| left.cover_network());
         self.raise(Wall::Capabilities, rights::drop_capabilities);
         self.raise(Wall::ParentDeath, || {

@@ -16,7 +16,7 @@ use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendFlag
 use std::io::{IoSliceMut, Write};
 use std::mem::MaybeUninit;
 use std::os::unix::fs::FileExt;
-
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 /// Serves the parent at the other end of standard input, and returns when it hangs up.
@@ -49,14 +49,17 @@ pub(crate) fn serve() -> i32 {
     {
         return 1;
     }
-    let hung_up = server.run();
-    // The process ends here. What it has, the system takes back, without the calls that it may not make itself.
-    std::mem::forget(server);
-    match hung_up {
-        HungUp::Politely => 0,
-        HungUp::InTheMiddle => 1,
-    }
+    // The panic has told on stderr what it is; unwound to `main` it would end in calls that this process may not make.
+    let hung_up = catch_unwind(AssertUnwindSafe(|| server.run()));
+    lockdown::leave(match hung_up {
+        Ok(HungUp::Politely) => 0,
+        Ok(HungUp::InTheMiddle) => 1,
+        Err(_) => PANICKED,
+    })
 }
+
+/// How a worker exits after a panic of its own code, as every Rust program does.
+const PANICKED: i32 = 101;
 
 /// What a worker may need beyond its guest's memory and copies of it, in bytes: a long argument takes many times its own
 /// length while it is a value. Some 10 MiB are used before the first job.
@@ -157,6 +160,7 @@ fn needs(start: &Start, pagemap: Option<u32>) -> Needs {
     Needs {
         timer: start.limits.timeout.is_some(),
         wasi: imports.iter().any(|name| name.starts_with("wasi:")),
+        // Where directories are granted there is a thread for them, whether the guest uses it or not.
         files: !start.grants.dirs.is_empty(),
         pagemap,
     }

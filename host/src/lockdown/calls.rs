@@ -123,7 +123,7 @@ pub(crate) fn serving(needs: &Needs) -> Vec<Call> {
         let form = [Pin::Is(0, pagemap), Pin::Is(1, PAGEMAP_SCAN)];
         calls.push(call(libc::SYS_ioctl, "ioctl").with(&form));
     }
-    if needs.wasi {
+    if needs.wasi || needs.files {
         calls.extend(wasi());
     }
     if needs.files {
@@ -248,8 +248,10 @@ pub(crate) fn compiling() -> Vec<Call> {
     let mut calls = always();
     // The socket of a worker is no business of this process, and threads abort, too.
     calls.retain(|call| !["recvfrom", "sendto", "write", "tgkill"].contains(&call.name));
-    calls.extend(wasi());
     calls.extend([
+        call(libc::SYS_getrandom, "getrandom"),
+        call(libc::SYS_futex, "futex"),
+        call(libc::SYS_restart_syscall, "restart_syscall"),
         call(libc::SYS_read, "read"),
         call(libc::SYS_write, "write"),
         call(libc::SYS_lseek, "lseek"),

@@ -16,6 +16,13 @@ const NEWEST: ABI = ABI::V6;
 /// The first version that knows network addresses.
 const WITH_NETWORK: ABI = ABI::V4;
 
+/// Whether this kernel's Landlock, if it has any, knows network addresses.
+pub(super) fn can_cover_network() -> bool {
+    let wanted = AccessNet::from_all(WITH_NETWORK);
+    let rules = Ruleset::default().set_compatibility(CompatLevel::HardRequirement);
+    rules.handle_access(wanted).is_ok()
+}
+
 /// The restriction that the kernel accepted.
 pub(crate) struct Closed(ABI);
 

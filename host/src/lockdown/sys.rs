@@ -49,7 +49,8 @@ pub(super) fn end_at_faults() -> io::Result<()> {
 }
 
 /// Blocks the signal in what it interrupted, where the fault happens again at once; the kernel ends a process by a fault
-/// whose signal is blocked. A signal that somebody sent happens but once, so it ends the process here.
+/// whose signal is blocked. A signal that somebody sent, or the kernel for a call at the wrong place, happens but once, so
+/// it ends the process here.
 extern "C" fn end_at_fault(
     signal: libc::c_int,
     info: *mut libc::siginfo_t,
@@ -58,7 +59,8 @@ extern "C" fn end_at_fault(
     // SAFETY: the kernel, or Wasmtime's handler in its place, passes a `siginfo_t` and a `ucontext_t` that live as long as
     // the handler; `sigaddset` and `abort` are async-signal-safe.
     unsafe {
-        if (*info).si_code <= 0 {
+        let from_kernel = (*info).si_code == SI_KERNEL && signal == libc::SIGILL;
+        if (*info).si_code <= 0 || from_kernel {
             libc::abort();
         }
         libc::sigaddset(
@@ -67,6 +69,15 @@ extern "C" fn end_at_fault(
         );
     }
 }
+
+/// Ends the process without anything that is registered for its end.
+pub(super) fn leave(code: i32) -> ! {
+    // SAFETY: it runs no code of ours. Nothing is buffered that somebody waits for.
+    unsafe { libc::_exit(code) }
+}
+
+/// *Source*: Linux, `include/uapi/asm-generic/siginfo.h`.
+const SI_KERNEL: libc::c_int = 0x80;
 
 fn checked(result: libc::c_int) -> io::Result<()> {
     if result == 0 {
