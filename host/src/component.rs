@@ -25,6 +25,7 @@ mod tests;
 pub use source::Source;
 
 use crate::job::End;
+use crate::lockdown::Sandbox;
 use crate::role::NoChildren;
 use crate::types::{Description, did_you_mean};
 use cache::Cache;
@@ -62,6 +63,8 @@ pub struct Options {
     pub time: Duration,
     /// How much memory compiling may take, in bytes. Default: 4 GiB.
     pub memory_bytes: u64,
+    /// What has to stand around the helper's process. Default: [`Sandbox::Strict`].
+    pub sandbox: Sandbox,
 }
 
 impl Default for Options {
@@ -73,6 +76,7 @@ impl Default for Options {
             sweeps: true,
             time: Duration::from_secs(60),
             memory_bytes: 4 << 30,
+            sandbox: Sandbox::Strict,
         }
     }
 }
@@ -156,6 +160,9 @@ pub enum ComponentError {
         /// The limit that it hit.
         limit: Limit,
     },
+    /// This machine does not give what [`Sandbox::Strict`] wants.
+    #[error("this machine cannot shut the compile helper in: {0}")]
+    Unprotected(String),
     /// The compile helper ended without an answer.
     #[error("compiling {component} failed in the helper process: {end}{said}", said = last_words(stderr))]
     Helper {

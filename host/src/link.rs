@@ -10,6 +10,7 @@ mod buffer;
 mod chunk;
 
 use crate::job::{End, FaultReport};
+use crate::lockdown::WallReport;
 use crate::ring::{self, Reader, Writer};
 use crate::role::{self, NoChildren, Role};
 use crate::wire::{self, Header, Hello, Kind};
@@ -62,6 +63,9 @@ pub enum StartError {
     /// The worker said that it cannot serve.
     #[error("the worker cannot serve: {0}")]
     Refused(String),
+    /// This machine does not give what [`Sandbox::Strict`](crate::Sandbox::Strict) wants.
+    #[error("this machine cannot shut a worker in: {0}")]
+    Unprotected(String),
     /// The worker ended before it was ready.
     #[error("the worker ended before it was ready: {end}{}", said(.stderr))]
     Died {
@@ -106,6 +110,8 @@ pub(crate) struct Link<O> {
     requests: Writer,
     answers: Reader,
     max_result_bytes: u32,
+    /// What stands around the process, as it said when it greeted.
+    walls: Vec<WallReport>,
     /// Copied from the ring, but not yet a whole frame.
     inbox: Buffer,
     in_flight: VecDeque<Flying<O>>,
@@ -193,6 +199,7 @@ impl<O> Link<O> {
             requests: writer,
             answers: reader,
             max_result_bytes: launch.max_result_bytes,
+            walls: Vec::new(),
             inbox: Buffer::new(),
             in_flight: VecDeque::new(),
             answered: 0,
@@ -223,8 +230,13 @@ impl<O> Link<O> {
         match postcard::from_bytes(&packet[..length]) {
             Ok(Hello::Ready {
                 version: wire::VERSION,
-            }) => Ok(true),
-            Ok(Hello::Ready { version }) => Err(StartError::Refused(format!(
+                walls,
+            }) => {
+                self.walls = walls;
+                Ok(true)
+            }
+            Ok(Hello::Unprotected(missing)) => Err(StartError::Unprotected(missing)),
+            Ok(Hello::Ready { version, .. }) => Err(StartError::Refused(format!(
                 "it speaks version {version} of the protocol, not {}: name the worker program of this very build",
                 wire::VERSION
             ))),
@@ -246,6 +258,11 @@ impl<O> Link<O> {
     /// The process id.
     pub(crate) fn pid(&self) -> u32 {
         self.pid.as_raw_nonzero().get().unsigned_abs()
+    }
+
+    /// What stands around the process. It said so before it had seen its guest.
+    pub(crate) fn walls(&self) -> &[WallReport] {
+        &self.walls
     }
 
     /// Readable when the worker greets or rings, hung up when it is gone and left its end to nobody.

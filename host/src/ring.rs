@@ -53,6 +53,8 @@ const STDERR: usize = LOG + PAGE;
 const MAPPED: usize = STDERR + PAGE;
 /// The memory itself is shorter than its mapping by the second view of the data.
 const FILE: usize = MAPPED - CAPACITY;
+/// How many bytes each of the two memories takes.
+pub(crate) const FILE_BYTES: u64 = FILE as u64;
 
 /// `wake` of a parent that does not sleep.
 const AWAKE: u64 = u64::MAX;

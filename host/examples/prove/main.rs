@@ -13,7 +13,11 @@ mod random;
 mod soak;
 
 use anyhow::{Result, bail};
+use std::process::Command;
 use std::time::Instant;
+
+/// The argument that makes this program a victim, at the point that follows.
+const VICTIM: &str = "victim";
 
 fn main() -> Result<()> {
     host::init();
@@ -22,12 +26,23 @@ fn main() -> Result<()> {
     let started = Instant::now();
     let told = match arguments[..] {
         ["chaos"] => chaos::run(host::Pool::builder, 10_000, 0..20)?.to_string(),
-        ["orphans"] => orphans::run(orphans::itself())?,
+        ["orphans"] => orphans::run(victim)?,
         ["soak"] => soak::run(host::Pool::builder, 1_000_000, 1_000)?.to_string(),
-        [orphans::VICTIM, point] => return orphans::die_at(point, host::Pool::builder),
+        [VICTIM, point] => return orphans::die_at(point, host::Pool::builder),
         _ => bail!("say what to prove: chaos, orphans or soak"),
     };
     println!("{told}");
     println!("proven in {:.0} s", started.elapsed().as_secs_f64());
     Ok(())
+}
+
+/// This program, as a victim.
+fn victim(point: &str) -> Result<Command> {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the victim is a program of its own, no child of a pool"
+    )]
+    let mut program = Command::new(std::env::current_exe()?);
+    program.args([VICTIM, point]);
+    Ok(program)
 }

@@ -8,9 +8,6 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// The argument that makes this program a victim.
-pub(crate) const VICTIM: &str = "victim";
-
 /// Where it dies. At each point it says so, and does nothing more that matters.
 const POINTS: [&str; 10] = [
     "before",
@@ -32,28 +29,16 @@ const FOREVER: u64 = 1 << 40;
 /// How long anything of it may be left.
 const LEFT: Duration = Duration::from_secs(1);
 
-/// This program, as a victim.
-pub(crate) fn itself() -> impl Fn(&str) -> Result<Command> {
-    |point| {
-        #[expect(
-            clippy::disallowed_methods,
-            reason = "the victim is a program of its own, no child of a pool"
-        )]
-        let mut program = Command::new(std::env::current_exe()?);
-        program.args([VICTIM, point]);
-        Ok(program)
-    }
-}
-
-/// Lets a program die in each way at each point, and looks for what is left.
+/// Lets a program die in each way at each point, and looks for what is left. `victim` gives the command of a program that
+/// goes to [`die_at`] with what it was given.
 ///
 /// # Errors
 /// Something is left.
-pub(crate) fn run(program: impl Fn(&str) -> Result<Command>) -> Result<String> {
+pub(crate) fn run(victim: impl Fn(&str) -> Result<Command>) -> Result<String> {
     let mut slowest = Duration::ZERO;
     for point in POINTS {
         for death in DEATHS {
-            let victim = program(&format!("{point}:{death}"))?;
+            let victim = victim(&format!("{point}:{death}"))?;
             let left = one(victim, point, death)
                 .with_context(|| format!("{death}, at the point `{point}`"))?;
             slowest = slowest.max(left);

@@ -14,7 +14,7 @@ pub(crate) fn send(pid: u32, signal: Signal) -> Result<()> {
     }
 }
 
-/// The processes of a session, those that ended and were not reaped included.
+/// The processes of a session that have not ended.
 pub(crate) fn of_session(session: u32) -> Result<Vec<u32>> {
     let mut found = Vec::new();
     for entry in fs::read_dir("/proc")? {
@@ -22,18 +22,22 @@ pub(crate) fn of_session(session: u32) -> Result<Vec<u32>> {
         let Some(pid) = name.to_str().and_then(|name| name.parse().ok()) else {
             continue;
         };
-        if session_of(pid) == Some(session) {
+        if living_in(pid) == Some(session) {
             found.push(pid);
         }
     }
     Ok(found)
 }
 
-fn session_of(pid: u32) -> Option<u32> {
+/// The session of a process that has not ended.
+fn living_in(pid: u32) -> Option<u32> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     // The name before it may hold spaces and parentheses; then come state, parent, group, session.
-    let session = stat.rsplit_once(") ")?.1.split(' ').nth(3)?;
-    session.parse().ok()
+    let mut fields = stat.rsplit_once(") ")?.1.split(' ');
+    let state = fields.next()?;
+    let session = fields.nth(2)?;
+    // Whoever adopted it has yet to reap it.
+    (!matches!(state, "Z" | "X")).then(|| session.parse().ok())?
 }
 
 /// What this process has of the system.
