@@ -119,6 +119,8 @@ pub(crate) struct Link<O> {
     answered: u64,
     asked: u64,
     naps: u16,
+    /// Whether the worker was woken for jobs, since somebody asked.
+    woke: bool,
     /// Batches that the worker wants to be asked one by one.
     refused: Vec<Chunk<O>>,
     /// What the worker claims about the running job, since this many answers.
@@ -205,6 +207,7 @@ impl<O> Link<O> {
             answered: 0,
             asked: 0,
             naps: 0,
+            woke: false,
             refused: Vec::new(),
             claim: (u64::MAX, 0),
             reaped: false,
@@ -317,8 +320,8 @@ impl<O> Link<O> {
             sent: 0,
             answered: 0,
         });
-        let sleeps = self.requests.peer_sleeps();
-        self.flush().map(|_| sleeps)
+        self.flush()?;
+        Ok(std::mem::take(&mut self.woke))
     }
 
     /// Sends what the ring had no space for before. Says whether there was any of it, and space.
@@ -344,7 +347,7 @@ impl<O> Link<O> {
         }
         if sent {
             self.requests.publish();
-            self.ring();
+            self.woke |= self.ring();
         }
         Ok(sent)
     }
@@ -620,8 +623,10 @@ impl<O> Link<O> {
         }
     }
 
-    fn ring(&self) {
-        if self.requests.peer_sleeps() {
+    /// Wakes the worker if it sleeps, and says whether it did.
+    fn ring(&self) -> bool {
+        let sleeps = self.requests.peer_sleeps();
+        if sleeps {
             // A full socket has woken the worker already, a closed one shows in the next look at it.
             let _ = rustix::net::send(
                 &self.control,
@@ -629,6 +634,7 @@ impl<O> Link<O> {
                 SendFlags::NOSIGNAL | SendFlags::DONTWAIT,
             );
         }
+        sleeps
     }
 }
 

@@ -647,6 +647,15 @@ impl Driver {
         self.queue.iter().map(|chunk| u64::from(chunk.count)).sum()
     }
 
+    /// Whether a worker waits for jobs, and there are none.
+    pub(super) fn has_idle_worker(&self) -> bool {
+        let idle = |seat: &Seat| {
+            let link = seat.link.as_ref().filter(|_| seat.ready);
+            seat.killed_for.is_none() && link.is_some_and(|link| link.chunks() == 0)
+        };
+        self.queue.is_empty() && self.seats.iter().take(self.target).any(idle)
+    }
+
     /// How many workers have something to do.
     pub(super) fn busy_workers(&self) -> usize {
         self.links().filter(|link| link.chunks() > 0).count()

@@ -258,7 +258,10 @@ impl<'p, I: Iterator<Item: Serialize>, R: DeserializeOwned> Stream<'p, I, R> {
             Order::Everything => u64::MAX,
             Order::Input | Order::Completion => self.call.shared.look_ahead(),
         };
-        self.sent - self.received < with_workers && self.sent - self.yielded < ahead
+        // Jobs differ: one worker may still have many of them when another has none.
+        let wanted =
+            self.sent - self.received < with_workers || self.call.shared.driver().has_idle_worker();
+        wanted && self.sent - self.yielded < ahead
     }
 
     /// Takes items and sends their jobs while there is room.
