@@ -454,7 +454,7 @@ impl World {
         let address = SocketAddr::from_abstract_name(&name).unwrap();
         // SAFETY: a new segment, of ours alone.
         let shared = unsafe { libc::shmget(libc::IPC_PRIVATE, 4096, libc::IPC_CREAT | 0o600) };
-        static SECRET: u64 = 0x5ec2_e7;
+        static SECRET: u64 = 0x005e_c2e7;
         World {
             tcp: TcpListener::bind("127.0.0.1:0").unwrap(),
             udp: UdpSocket::bind("127.0.0.1:0").unwrap(),
