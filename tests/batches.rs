@@ -113,6 +113,27 @@ fn the_blame_is_exact() {
     assert!(failed[0].stderr.contains("square(4000000000)"));
 }
 
+/// A type that takes fewer values than the WIT type has.
+#[test]
+fn a_value_that_the_rust_type_refuses_costs_its_own_job() {
+    let pool = builder("arith").chunk(50).build().unwrap();
+    for function in ["square", "cube"] {
+        let items = (0..200_i64).map(|n| if n == 120 { 0 } else { n + 1 });
+        let results = pool
+            .imap::<std::num::NonZeroI64, _>(function, items)
+            .unwrap();
+        for (n, result) in results.enumerate() {
+            if n == 120 {
+                let fault = fault(result);
+                assert_eq!(fault.job, 120, "{function}");
+                assert!(matches!(fault.cause, Cause::Result(_)), "{fault}");
+            } else {
+                assert!(result.is_ok(), "{function} {n}: {result:?}");
+            }
+        }
+    }
+}
+
 #[test]
 fn what_is_counted_or_kept_apart_for_each_job_goes_one_by_one() {
     let limits = |limits: Limits| move |builder: Builder| builder.limits(limits);

@@ -280,6 +280,7 @@ fn a_lie_about_many_jobs_costs_the_worker_and_no_job() {
         "list: one value",
         "list: wrong job",
         "list: kill",
+        "list: half, then kill",
     ] {
         let plot = Plot::new(deed, 1);
         let pool = plot.builder().chunk(100).build().unwrap();
@@ -289,6 +290,20 @@ fn a_lie_about_many_jobs_costs_the_worker_and_no_job() {
         assert_eq!(pool.stats().workers_lost, 1, "{deed}");
         behaves_again(&plot, &pool);
     }
+}
+
+#[test]
+fn a_job_that_kills_two_workers_alone_in_its_list_is_poisoned() {
+    let plot = Plot::new("list: kill", 2);
+    let pool = plot.pool();
+    let result = in_time(plot.deed, || pool.map::<i64>("cube", [5]));
+    assert!(
+        matches!(&result, Err(Error::Job(fault)) if fault.attempt == 2
+            && fault.cause == Cause::Poisoned(End::Killed(9))),
+        "{result:?}"
+    );
+    assert_eq!(pool.stats().workers_lost, 2);
+    behaves_again(&plot, &pool);
 }
 
 #[test]
@@ -613,10 +628,11 @@ impl Worker {
             "list: refused" => self.answer(REFUSED, job, &[]),
             "list: one value" => self.answer(VALUE, job, &all),
             "list: wrong job" => self.answer(VALUES, job + 1, &all),
-            "list: twice" => {
-                self.put_frame(VALUES, job, &all);
-                self.put_frame(VALUES, job, &all);
-                self.publish();
+            "list: half, then kill" => {
+                let half = count / 2;
+                let bytes = 4 + 8 * half as usize;
+                self.answer(VALUES, job, &results(half)[..bytes]);
+                kill();
             }
             "list: short" => self.answer(VALUES, job, &all[..all.len() - 8]),
             "list: kill" => kill(),

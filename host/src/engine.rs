@@ -103,7 +103,13 @@ impl Guest {
             .map(|(function, sweep)| export(&component, function, sweep));
         Ok(Guest {
             functions: exports.collect::<anyhow::Result<_>>()?,
-            template: Template::new(&component, &start.limits, &start.grants, stderr)?,
+            template: Template::new(
+                &component,
+                &start.limits,
+                &start.grants,
+                stderr,
+                start.description.sweeps.iter().any(Option::is_some),
+            )?,
             isolation: start.isolation,
             initializer: start.initializer.clone(),
             idle: None,
@@ -144,16 +150,35 @@ impl Guest {
 
     /// Calls the function for each of the next jobs of an encoded list, as many as take no time worth mentioning and at
     /// most `left`. Takes their arguments from the list, appends the results of those that ended well, and says how many
-    /// they are.
+    /// they are, and whether the job after them failed, which is over then as well.
     ///
     /// # Errors
     ///
-    /// The job after them failed, and the instance is gone.
+    /// The list doesn't hold that many jobs.
     pub(crate) fn sweep(
         &mut self,
         function: u32,
         left: u32,
         arguments: &mut &[u8],
+        results: &mut Vec<u8>,
+    ) -> anyhow::Result<(u32, Result<(), FaultReport>)> {
+        let jobs = self.pace.of(function).min(left);
+        let export =
+            (self.functions.get(function as usize)).context("there is no such function")?;
+        let mut reader = Reader::new(arguments);
+        let words = sweep::words(&export.function, jobs, &mut reader)?;
+        let bytes = (arguments.len() - reader.rest().len()) / jobs.max(1) as usize;
+        let (done, swept) = self.run_sweep(function, jobs, words, results);
+        let over = done as usize + usize::from(swept.is_err());
+        *arguments = &arguments[bytes * over..];
+        Ok((done, swept))
+    }
+
+    fn run_sweep(
+        &mut self,
+        function: u32,
+        jobs: u32,
+        words: Vec<u64>,
         results: &mut Vec<u8>,
     ) -> (u32, Result<(), FaultReport>) {
         self.template.stderr.forget();
@@ -161,41 +186,27 @@ impl Guest {
             Ok(instance) => instance,
             Err(report) => return (0, Err(report)),
         };
-        let jobs = self.pace.of(function).min(left);
+        let place = function as usize;
+        let export = &self.functions[place];
         let began = Instant::now();
-        let (done, swept) = self.run_sweep(&mut instance, function, jobs, arguments, results);
-        if let Err(error) = swept {
-            return (done, Err(self.template.report(&error, &instance.store)));
-        }
-        let left_traces = instance.store.data().memory.refused || self.template.stderr.has_any();
-        self.pace.learn(jobs, began.elapsed(), left_traces);
-        self.idle = Some(instance);
-        (done, Ok(()))
-    }
-
-    fn run_sweep(
-        &self,
-        instance: &mut Instance,
-        function: u32,
-        jobs: u32,
-        arguments: &mut &[u8],
-        results: &mut Vec<u8>,
-    ) -> (u32, wasmtime::Result<()>) {
-        let export = &self.functions[function as usize];
-        let mut reader = Reader::new(arguments);
-        let prepared = instance
-            .prepare(None)
-            .and_then(|()| Ok(sweep::words(&export.function, jobs, &mut reader)?));
-        match prepared {
-            Ok(words) => {
-                let bytes = (arguments.len() - reader.rest().len()) / jobs.max(1) as usize;
-                let (done, swept) = instance.sweep(function as usize, export, words, results);
-                // The job that failed is over, too.
-                let over = done as usize + usize::from(swept.is_err());
-                *arguments = &arguments[bytes * over..];
-                (done, swept)
-            }
+        let (done, swept) = match instance.prepare(None) {
+            Ok(()) => instance.sweep(place, export, jobs, words, results),
             Err(error) => (0, Err(error)),
+        };
+        let left_traces = instance.store.data().memory.refused || self.template.stderr.has_any();
+        match swept {
+            Ok(()) => {
+                self.pace.learn(jobs, began.elapsed(), left_traces);
+                self.idle = Some(instance);
+                (done, Ok(()))
+            }
+            // Whose traces they are is not known. So the job that failed is asked once more, by itself in a new instance,
+            // where they are its own: what is swept may run twice.
+            Err(_) if done > 0 && left_traces => {
+                self.pace.go_one_by_one();
+                (done, Ok(()))
+            }
+            Err(error) => (done, Err(self.template.report(&error, &instance.store))),
         }
     }
 

@@ -98,7 +98,8 @@ pub(crate) struct Lost<O> {
     pub(crate) end: End,
     /// The job that ran, with what the guest last wrote to its standard error.
     pub(crate) running: Option<(Chunk<O>, String)>,
-    /// The jobs that waited behind it, and can run elsewhere as if nothing had been.
+    /// The jobs that waited behind it, and can run elsewhere as if nothing had been; before them a list in which one ran,
+    /// nobody knows which, as one more was lost with it.
     pub(crate) waiting: Vec<Chunk<O>>,
 }
 
@@ -589,8 +590,10 @@ impl<O> Link<O> {
         let mut waiting = Vec::new();
         for (place, flying) in std::mem::take(&mut self.in_flight).into_iter().enumerate() {
             let mut rest = flying.chunk.skip(flying.answered);
-            // Which of a list's jobs ran is not known, and what is a list may run twice.
-            if place == 0 && ran && rest.asked().is_none() {
+            // Which of several jobs of a list ran is not known, and what is a list may run twice.
+            let known =
+                rest.asked().is_none() || rest.asked() == Some(Asked::AsSweep) && rest.count == 1;
+            if place == 0 && ran && known {
                 let behind = rest.split_off(1);
                 running = Some((rest, log.clone()));
                 waiting.extend(behind);

@@ -13,6 +13,9 @@ use serde::{Deserialize, Serialize};
 /// the same program, so a difference means that another program was named as the worker.
 pub(crate) const VERSION: u32 = 2;
 
+/// How many jobs a worker sweeps at a time, at most. The list of their results has to fit the limit on one result.
+pub(crate) const MOST_SWEPT: u32 = 256;
+
 /// What every worker of a pool needs to know before its first job, in a sealed memory that they share.
 ///
 /// It comes in one packet of four bytes, the worker's [slot](Start), with four descriptors: the request memory, the
@@ -76,7 +79,8 @@ pub(crate) enum Kind {
     Refused = 6,
     /// To the worker: all jobs of a chunk as one list, for a function that is called for each of them.
     Sweep = 7,
-    /// From the worker: the list of the results of the next jobs, all that a batch has or some of a sweep's.
+    /// From the worker: the list of the results of the next jobs, all that a batch has or some of a sweep's. The header names
+    /// the first of them.
     Values = 8,
 }
 

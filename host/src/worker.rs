@@ -340,17 +340,19 @@ impl Server<'_> {
             self.bell.set_started(1 << 16, self.answered);
             self.log.clear();
             answer.clear();
-            let (mut done, mut failed) = (0, Ok(()));
+            let mut swept = Ok((0, Ok(())));
             let put = wire::put_frame(Kind::Values, job, answer, |results| {
                 let count = results.len();
                 results.extend_from_slice(&[0; 4]);
-                (done, failed) =
-                    self.guest
-                        .sweep(chunk.function, chunk.jobs, &mut arguments, results);
+                swept = self
+                    .guest
+                    .sweep(chunk.function, chunk.jobs, &mut arguments, results);
+                let done = swept.as_ref().map_or(0, |(done, _)| *done);
                 results[count..count + 4].copy_from_slice(&done.to_le_bytes());
                 Ok::<_, wire::TooLong>(())
             });
             put.map_err(|_| Errno::IO)?;
+            let (done, failed) = swept.map_err(|_| Errno::IO)?;
             chunk.jobs -= done;
             self.answered += u64::from(done);
             job += done;

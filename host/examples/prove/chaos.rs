@@ -3,7 +3,7 @@
 use super::processes::send;
 use super::random::Random;
 use anyhow::{Context, Result, bail, ensure};
-use host::{Builder, Cause, Limits, Pool};
+use host::{Builder, Cause, Limits, Pool, Report};
 use rustix::process::Signal;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -14,6 +14,8 @@ use std::time::Duration;
 const WORKERS: usize = 4;
 /// Signals to each pool. More deaths in ten seconds than twice the workers make a pool wait before it starts the next.
 const SIGNALS: u64 = 12;
+/// So many more jobs of those that are swept, so that they last as long.
+const SMALLER: u64 = 100;
 /// The time limit of the pools that have one.
 const TIMEOUT: Duration = Duration::from_millis(250);
 /// When a run is said to hang: far beyond every wait that a pool may have a reason for.
@@ -58,10 +60,9 @@ pub(crate) fn run(builder: impl Fn() -> Builder, jobs: u64, seeds: Range<u64>) -
     Ok(all)
 }
 
-/// By turns: with a time limit, so that jobs go one by one and a stopped worker is given up; and without one, so that they
-/// go many at a time.
+/// By turns: with a time limit, so that a stopped worker is given up; and without one, so that jobs of numbers are swept.
 fn build(builder: Builder, seed: u64) -> Result<Pool> {
-    let timeout = seed.is_multiple_of(2).then_some(TIMEOUT);
+    let timeout = (!is_swept(seed)).then_some(TIMEOUT);
     let limits = Limits {
         timeout,
         ..Limits::default()
@@ -78,12 +79,30 @@ fn build(builder: Builder, seed: u64) -> Result<Pool> {
 fn one(pool: Pool, jobs: u64, seed: u64, all: &mut Outcomes) -> Result<()> {
     let pool = std::sync::Arc::new(pool);
     let (outcome, outcomes) = mpsc::channel();
+    let swept = is_swept(seed);
+    let jobs = if swept { jobs * SMALLER } else { jobs };
     let worked = std::thread::spawn({
         let pool = pool.clone();
         move || -> Result<()> {
-            let mut reports = pool.imap_unordered::<Vec<i64>, _>("cubes", (0..jobs).map(length))?;
-            while let Some(report) = reports.next_report() {
-                outcome.send(report?)?;
+            if swept {
+                let mut reports = pool.imap_unordered::<i64, _>("cube", 0..jobs as i64)?;
+                while let Some(report) = reports.next_report() {
+                    let Report {
+                        job, outcome: came, ..
+                    } = report?;
+                    let n = job as i64;
+                    outcome.send((job, came.map(|cube| cube == n * n * n)))?;
+                }
+            } else {
+                let lengths = (0..jobs).map(length);
+                let mut reports = pool.imap_unordered::<Vec<i64>, _>("cubes", lengths)?;
+                while let Some(report) = reports.next_report() {
+                    let Report {
+                        job, outcome: came, ..
+                    } = report?;
+                    let right = (0..i64::from(length(job))).map(|n| n * n * n);
+                    outcome.send((job, came.map(|cubes| right.eq(cubes))))?;
+                }
             }
             Ok(())
         }
@@ -97,21 +116,17 @@ fn one(pool: Pool, jobs: u64, seed: u64, all: &mut Outcomes) -> Result<()> {
     moments.sort_unstable_by(|one, other| other.cmp(one));
     loop {
         match outcomes.recv_timeout(STOPPED) {
-            Ok(report) => {
+            Ok((job, outcome)) => {
                 silent = Duration::ZERO;
                 done += 1;
-                let once = seen
-                    .get_mut(report.job as usize)
-                    .map(|seen| !std::mem::replace(seen, true));
+                let seen = seen.get_mut(job as usize).context("no such job")?;
                 ensure!(
-                    once == Some(true),
-                    "job {} has a second outcome",
-                    report.job
+                    !std::mem::replace(seen, true),
+                    "job {job} has a second outcome"
                 );
-                match report.outcome {
-                    Ok(cubes) => {
-                        let right = (0..i64::from(length(report.job))).map(|n| n * n * n);
-                        ensure!(right.eq(cubes), "job {} has a wrong value", report.job);
+                match outcome {
+                    Ok(right) => {
+                        ensure!(right, "job {job} has a wrong value");
                         all.values += 1;
                     }
                     Err(fault) => *all.faults.entry(kind(&fault.cause)?.into()).or_default() += 1,
@@ -135,7 +150,7 @@ fn one(pool: Pool, jobs: u64, seed: u64, all: &mut Outcomes) -> Result<()> {
             let signal = SENT[random.below(SENT.len() as u64) as usize];
             send(pid, signal)?;
             all.signals += 1;
-            if signal == Signal::STOP && pool_is_patient(seed) {
+            if signal == Signal::STOP && swept {
                 stopped.push(pid);
             }
         }
@@ -162,8 +177,9 @@ const SENT: [Signal; 6] = [
     Signal::ABORT,
 ];
 
-/// Without a time limit nobody else lets a stopped worker go on.
-fn pool_is_patient(seed: u64) -> bool {
+/// Whether the jobs are so small that they are swept; their pool has no time limit, so that nobody else lets a stopped
+/// worker go on.
+fn is_swept(seed: u64) -> bool {
     !seed.is_multiple_of(2)
 }
 

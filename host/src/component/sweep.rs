@@ -12,7 +12,8 @@
 //! word that counts the jobs that are done, then a word for each result. After a trap the window still tells which job
 //! it was, and what those before it gave.
 
-use crate::engine::sweep::{MEMORY_BYTES, MOST_JOBS, PREFIX, WINDOW};
+use crate::engine::sweep::{MEMORY_BYTES, PREFIX, WINDOW};
+use crate::wire::MOST_SWEPT;
 use std::collections::HashMap;
 use std::fmt::Write;
 use wasmparser::component_types::ComponentValType;
@@ -27,10 +28,10 @@ const MOST_PARAMS: usize = 16;
 
 /// The window, behind it where its address and length are told, behind that the arguments: all in the one page.
 const RESULTS_AT: u32 = 8;
-const TOLD_AT: u32 = RESULTS_AT + 8 * MOST_JOBS;
+const TOLD_AT: u32 = RESULTS_AT + 8 * MOST_SWEPT;
 const ARGUMENTS_AT: u32 = TOLD_AT + 8;
 const PAGE: u32 = MEMORY_BYTES as u32;
-const _: () = assert!(ARGUMENTS_AT + MOST_JOBS * MOST_PARAMS as u32 * 8 <= PAGE);
+const _: () = assert!(ARGUMENTS_AT + MOST_SWEPT * MOST_PARAMS as u32 * 8 <= PAGE);
 
 /// A function as its component exports it: in an interface or in the world, and its own name.
 pub(super) type Name = (Option<String>, String);
@@ -95,7 +96,6 @@ impl Loop {
         format!(
             "(func ${PREFIX}{place} (export \"{place}\") (param $argument i32) (param $left i32)
                (local $result i32)
-               (i64.store (i32.const 0) (i64.const 0))
                (block $done
                  (loop $next
                    (br_if $done (i32.lt_u (local.get $left) (i32.const {words})))
@@ -166,7 +166,9 @@ fn sections(loops: &[Loop], types: &Types) -> String {
                (i32.store (i32.const {TOLD_AT}) (i32.const 0))
                (i32.store offset=4 (i32.const {TOLD_AT}) (i32.const {window_words}))
                (i32.const {TOLD_AT}))
+             ;; Called for the arguments before each sweep: of the one before, nothing is done any more.
              (func (export \"realloc\") (param i32 i32 i32 i32) (result i32)
+               (i64.store (i32.const 0) (i64.const 0))
                (if (i32.gt_u (local.get 3) (i32.const {room})) (then unreachable))
                (i32.const {ARGUMENTS_AT}))
              {loops})
@@ -184,7 +186,7 @@ fn sections(loops: &[Loop], types: &Types) -> String {
            (export \"{WINDOW}\" (func {function}))
            {exports})",
         imports = each(&|place, one| one.import(place)),
-        window_words = 1 + MOST_JOBS,
+        window_words = 1 + MOST_SWEPT,
         room = PAGE - ARGUMENTS_AT,
         loops = each(&|place, one| one.text(place)),
         given = each(&|place, one| format!("(export \"{place}\" (func {}))", one.core_function)),

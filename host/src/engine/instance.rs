@@ -3,7 +3,7 @@
 use super::memory::MemoryLimit;
 use super::report;
 use super::stderr::{Stderr, StderrSink};
-use super::sweep::{self, Sweep};
+use super::sweep::Sweep;
 use super::{Export, imports, ours, waiting};
 use crate::job::{FaultReport, Grants, Limits};
 use crate::types::Function;
@@ -27,8 +27,8 @@ pub(super) struct Template {
     limits: Limits,
     grants: Arc<Grants>,
     pub(super) stderr: Stderr,
-    /// What an instance takes besides the guest's own memory.
-    extra_bytes: u64,
+    /// Whether the component has loops of ours in it.
+    has_loops: bool,
 }
 
 /// A component that runs. After a fault it must not run again.
@@ -73,6 +73,7 @@ impl Template {
         limits: &Limits,
         grants: &Grants,
         stderr: StderrSink,
+        has_loops: bool,
     ) -> anyhow::Result<Template> {
         let linked = imports::link(component)?
             .instantiate_pre(component)
@@ -83,10 +84,7 @@ impl Template {
             limits: limits.clone(),
             grants: Arc::new(grants.clone()),
             stderr: Stderr::new(stderr),
-            extra_bytes: match component.get_export_index(None, sweep::WINDOW) {
-                Some(_) => sweep::MEMORY_BYTES,
-                None => 0,
-            },
+            has_loops,
         };
         // Once for the error, before any job.
         template.wasi_with_directories()?;
@@ -99,7 +97,7 @@ impl Template {
         deadline_ticks: Option<u64>,
     ) -> std::result::Result<Instance, FaultReport> {
         let state = State {
-            memory: MemoryLimit::new(self.limits.memory_bytes.saturating_add(self.extra_bytes)),
+            memory: MemoryLimit::new(self.limits.memory_bytes, self.has_loops),
             wasi: self
                 .wasi_with_directories()
                 .map_err(|error| report::no_start(&error))?,
@@ -188,6 +186,7 @@ impl Instance {
         &mut self,
         place: usize,
         export: &Export,
+        jobs: u32,
         words: Vec<u64>,
         results: &mut Vec<u8>,
     ) -> (u32, Result<()>) {
@@ -199,7 +198,7 @@ impl Instance {
         match &self.swept[place] {
             Some(sweep) => {
                 let result = export.function.result.as_ref();
-                sweep.call(&mut self.store, words, result, results)
+                sweep.call(&mut self.store, jobs, words, result, results)
             }
             None => unreachable!("it was bound just now"),
         }

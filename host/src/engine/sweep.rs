@@ -1,11 +1,12 @@
 //! Sweeps: many jobs of one function in one call, by the loop that was compiled into the component for it.
 //!
-//! What a loop is given and what it leaves in its window is told in [`component`](crate::component), where loops are
-//! made: a word of 64 bits for each argument, and the number of jobs that are done before the words of their results.
+//! The compile helper makes the loops. Each is given a word of 64 bits for each argument, and leaves in its *window* the number of jobs that are
+//! done, before a word for the result of each.
 
 use super::instance::State;
 use super::reader::{Reader, Undecodable};
 use crate::types::{Function, Type};
+use crate::wire::MOST_SWEPT;
 use std::time::Duration;
 use wasmtime::component::{Instance, TypedFunc, WasmList};
 use wasmtime::{Result, Store};
@@ -14,8 +15,6 @@ use wasmtime::{Result, Store};
 pub(crate) const PREFIX: &str = "host-sweep-";
 /// The function that tells where the window is.
 pub(crate) const WINDOW: &str = "host-sweep-window";
-/// How many jobs are swept at a time, at most.
-pub(crate) const MOST_JOBS: u32 = 256;
 /// What a loop's memory takes, in bytes. It is no memory of the guest's.
 pub(crate) const MEMORY_BYTES: u64 = 64 << 10;
 
@@ -40,23 +39,34 @@ impl Sweep {
         })
     }
 
-    /// Calls the function for these jobs, appends the results of those that ended well, and says how many they are.
+    /// Calls the function for so many jobs, appends the results of those that ended well, and says how many they are: all,
+    /// or fewer and why the next one failed.
     pub(super) fn call(
         &self,
         store: &mut Store<State>,
+        jobs: u32,
         words: Vec<u64>,
         result: Option<&Type>,
         results: &mut Vec<u8>,
     ) -> (u32, Result<()>) {
         let called = self.run.call(&mut *store, (words,));
-        let (done, words) = match self.window.as_le_slice(&*store).split_first() {
-            Some((done, words)) => (u64::from_le(*done).min(words.len() as u64), words),
-            None => (0, &[][..]),
+        let told = self.window.as_le_slice(&*store).split_first();
+        let (done, words) = told.map_or((0, &[][..]), |(done, words)| (u64::from_le(*done), words));
+        let (done, called) = match called {
+            Ok(()) if done == u64::from(jobs) => (jobs, Ok(())),
+            Ok(()) => (
+                0,
+                Err(wasmtime::Error::msg("the loop over the function failed")),
+            ),
+            Err(error) => (
+                done.min(u64::from(jobs.saturating_sub(1))) as u32,
+                Err(error),
+            ),
         };
         if let Some(result) = result {
             encode(result, &words[..done as usize], results);
         }
-        (done as u32, called)
+        (done, called)
     }
 }
 
@@ -134,11 +144,15 @@ impl Pace {
     /// Learns from a sweep of so many jobs. Where one of them did what a report would tell of another, they go one by one.
     pub(super) fn learn(&mut self, jobs: u32, took: Duration, left_traces: bool) {
         let wanted = SWEEP_TIME.as_nanos() * u128::from(jobs) / took.as_nanos().max(1);
-        let most = if left_traces {
-            1
+        if left_traces {
+            self.go_one_by_one();
         } else {
-            MOST_JOBS.min(jobs.saturating_mul(4))
-        };
-        self.jobs = wanted.clamp(1, most.max(1).into()) as u32;
+            let most = MOST_SWEPT.min(jobs.saturating_mul(4)).max(1);
+            self.jobs = wanted.clamp(1, most.into()) as u32;
+        }
+    }
+
+    pub(super) fn go_one_by_one(&mut self) {
+        self.jobs = 1;
     }
 }

@@ -157,6 +157,7 @@ impl<O> Chunk<O> {
             first: self.first + u64::from(answered),
             count: row.count,
             has_fault: row.has_fault,
+            is_last: answered + row.count == self.count,
             is_list: row.is_list,
             attempt: if answered == 0 { self.attempts + 1 } else { 1 },
             frames,
@@ -185,12 +186,12 @@ impl<O> Chunk<O> {
         self
     }
 
-    /// Leaves the first `jobs` here and gives back the others, if there are any.
+    /// Leaves the first `jobs` here and gives back the others, if there are any. A list is not divided.
     pub(crate) fn split_off(&mut self, jobs: u32) -> Option<Chunk<O>>
     where
         O: Clone,
     {
-        if jobs == 0 || jobs >= self.count {
+        if jobs == 0 || jobs >= self.count || self.list.is_some() {
             return None;
         }
         let end = self.frame_end(jobs);
@@ -228,6 +229,8 @@ pub(crate) struct Answers {
     pub(crate) count: u32,
     /// Whether one of them is the report of a fault.
     pub(crate) has_fault: bool,
+    /// Whether they are the last of their chunk.
+    pub(crate) is_last: bool,
     is_list: bool,
     /// How often the next job was started, this time included.
     attempt: u32,
@@ -286,3 +289,6 @@ fn report(payload: &[u8]) -> FaultReport {
         stderr: String::new(),
     })
 }
+
+#[cfg(test)]
+mod tests;

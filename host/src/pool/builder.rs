@@ -23,8 +23,9 @@ const SPINS: u32 = 2000;
 /// And where it has not: as long as a caller takes from one short job to the next, as somebody else may need the
 /// processor.
 const SPINS_CROWDED: u32 = 200;
-/// With a lower limit on results, jobs are not asked as lists: the results of a sweep come together.
-const MIN_LIST_BYTES: u32 = 4 << 10;
+/// With a lower limit on results, jobs are not asked as lists: the results of a sweep come together, a number and at most a
+/// word each.
+const MIN_LIST_BYTES: u32 = 4 + 8 * wire::MOST_SWEPT;
 
 /// A pool to be set up; from [`Pool::builder`].
 #[derive(Debug)]

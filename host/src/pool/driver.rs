@@ -445,11 +445,14 @@ impl Driver {
             self.losses.push_back(Instant::now());
         }
         for chunk in waiting.into_iter().rev() {
-            if chunk.asked().is_some() {
+            // The list that was lost at the front; those behind it were not begun.
+            let mut chunk = if chunk.losses > 0 && chunk.asked().is_some() {
                 chunk.owner.refuse();
-            }
-            let function = chunk.owner.function;
-            let mut chunk = chunk.one_by_one(function);
+                let function = chunk.owner.function;
+                chunk.one_by_one(function)
+            } else {
+                chunk
+            };
             if chunk.losses >= LOSSES && killed_for.is_none() {
                 let behind = chunk.split_off(1);
                 self.fail(&chunk, Cause::WorkerLost(end.clone()), 0, Some(pid));

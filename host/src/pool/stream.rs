@@ -9,6 +9,7 @@ use super::task::{DEPTH, Home, Run, Task};
 use crate::codec;
 use crate::job::{Cause, Fault, FaultReport, Report};
 use crate::link::{Answer, Answers, Chunk};
+use crate::value::Value;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::collections::{BTreeMap, VecDeque};
@@ -101,6 +102,7 @@ struct Reading<R> {
 enum Results<R> {
     Each(Answers),
     List(u64, std::vec::IntoIter<R>),
+    Parts(u64, std::vec::IntoIter<Result<R, Fault>>),
 }
 
 impl<'p, I: Iterator<Item: Serialize>, R: DeserializeOwned> Stream<'p, I, R> {
@@ -150,17 +152,18 @@ impl<'p, I: Iterator<Item: Serialize>, R: DeserializeOwned> Stream<'p, I, R> {
                     answers,
                     worker,
                     pid,
-                }) => match list(&answers, &self.call, pid) {
-                    None => self.read(Results::Each(answers), worker, pid),
-                    Some(Ok(results)) => {
-                        let results = Results::List(answers.first, results.into_iter());
-                        self.read(results, worker, pid);
-                    }
-                    Some(Err(faults)) => faults.into_iter().for_each(|fault| {
-                        let fault = Box::new(fault);
-                        self.ready.push_front(Run::Fault { fault, worker });
-                    }),
-                },
+                }) => {
+                    let results = match list(&answers, &self.call, pid) {
+                        None => Results::Each(answers),
+                        Some(List::Whole(results)) => {
+                            Results::List(answers.first, results.into_iter())
+                        }
+                        Some(List::Parts(outcomes)) => {
+                            Results::Parts(answers.first, outcomes.into_iter())
+                        }
+                    };
+                    self.read(results, worker, pid);
+                }
                 None => {
                     if !self.advance() {
                         return self.error.take().map(Err);
@@ -194,9 +197,16 @@ impl<'p, I: Iterator<Item: Serialize>, R: DeserializeOwned> Stream<'p, I, R> {
                     Run::Answers {
                         mut answers, pid, ..
                     } => match list(&answers, &self.call, pid) {
-                        Some(Ok(mut list)) => results.append(&mut list),
-                        Some(Err(faults)) => {
-                            first_fault = first_fault.or(faults.into_iter().last())
+                        Some(List::Whole(mut list)) => results.append(&mut list),
+                        Some(List::Parts(outcomes)) => {
+                            for outcome in outcomes {
+                                match outcome {
+                                    Ok(result) => results.push(result),
+                                    Err(fault) => {
+                                        first_fault.get_or_insert(fault);
+                                    }
+                                }
+                            }
                         }
                         None => {
                             while let Some(answer) = answers.next() {
@@ -400,6 +410,11 @@ impl<R: DeserializeOwned> Reading<R> {
                 *next += 1;
                 (*next - 1, Ok(result))
             }
+            Results::Parts(next, outcomes) => {
+                let outcome = outcomes.next()?;
+                *next += 1;
+                (*next - 1, outcome)
+            }
         };
         Some(Report {
             job,
@@ -415,25 +430,48 @@ impl<R> Results<R> {
         match self {
             Results::Each(answers) => u64::from(answers.count),
             Results::List(_, results) => results.len() as u64,
+            Results::Parts(_, outcomes) => outcomes.len() as u64,
         }
     }
 }
 
-/// The results that are a list, or what became of its jobs, the last of them first, if they are no such results; `None` for
-/// answers that come one by one.
-fn list<R: DeserializeOwned>(
+/// Results that came as a list.
+enum List<R> {
+    Whole(Vec<R>),
+    /// Some are values that the Rust type does not take, though the WIT type has them.
+    Parts(Vec<Result<R, Fault>>),
+}
+
+/// The results in answers that are a list; `None` for answers that come one by one.
+fn list<R: DeserializeOwned>(answers: &Answers, call: &Call<'_>, pid: u32) -> Option<List<R>> {
+    let bytes = answers.list()?;
+    Some(match codec::decode(bytes, call.results()) {
+        Ok(results) => List::Whole(results),
+        Err(error) => List::Parts(parts(bytes, answers, call, pid, &error)),
+    })
+}
+
+/// The results of a list one by one: as dynamic values they can be told apart whatever the Rust type is.
+#[cold]
+fn parts<R: DeserializeOwned>(
+    bytes: &[u8],
     answers: &Answers,
     call: &Call<'_>,
     pid: u32,
-) -> Option<Result<Vec<R>, Vec<Fault>>> {
-    let results = codec::decode(answers.list()?, call.results());
+    error: &dyn std::fmt::Display,
+) -> Vec<Result<R, Fault>> {
     let jobs = answers.first..answers.first + u64::from(answers.count);
-    Some(results.map_err(|error| {
-        let report = undecodable(call, &error);
-        jobs.rev()
-            .map(|job| fault_of(job, 1, pid, report.clone()))
-            .collect()
-    }))
+    let Ok(values) = codec::decode::<Vec<Value>>(bytes, call.results()) else {
+        let fault = |job| fault_of(job, 1, pid, undecodable(call, error));
+        return jobs.map(|job| Err(fault(job))).collect();
+    };
+    let one = |(job, value): (u64, Value)| {
+        let mut bytes = Vec::new();
+        let fault = |error: &dyn std::fmt::Display| fault_of(job, 1, pid, undecodable(call, error));
+        codec::encode(&value, call.result(), &mut bytes).map_err(|error| fault(&error))?;
+        codec::decode(&bytes, call.result()).map_err(|error| fault(&error))
+    };
+    jobs.zip(values).map(one).collect()
 }
 
 /// The outcome that an answer is.
@@ -460,7 +498,7 @@ fn fault_of(job: u64, attempt: u32, pid: u32, report: FaultReport) -> Fault {
 }
 
 #[cold]
-fn undecodable(call: &Call<'_>, error: &impl std::fmt::Display) -> FaultReport {
+fn undecodable(call: &Call<'_>, error: &dyn std::fmt::Display) -> FaultReport {
     FaultReport {
         cause: Cause::Result(format!("it is no `{}`: {error}", call.result())),
         backtrace: Vec::new(),

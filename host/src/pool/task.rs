@@ -148,7 +148,7 @@ impl Task {
         inbox.missing = inbox.missing.saturating_sub(run.count());
         inbox.has_fault |= match &run {
             Run::Answers { answers, .. } => {
-                if answers.list().is_some() {
+                if answers.is_last && answers.list().is_some() {
                     self.refusals.store(0, Ordering::Relaxed);
                 }
                 answers.has_fault

@@ -2,7 +2,7 @@ use super::*;
 use crate::component::compiler::compile;
 use crate::component::embedded;
 use crate::engine::{Engine, Guest};
-use crate::job::{Cause, FaultReport, Grants, Isolation, Limits};
+use crate::job::{Cause, Dir, FaultReport, Grants, Isolation, Limits};
 use crate::lockdown::Sandbox;
 use crate::sealed;
 use crate::types::{Description, Type};
@@ -39,13 +39,17 @@ struct Trial {
 }
 
 fn load(component: &[u8]) -> Trial {
+    load_with(component, Grants::default())
+}
+
+fn load_with(component: &[u8], grants: Grants) -> Trial {
     let (description, code) = compile("it", component, false, true).unwrap();
     let start = Start {
         version: VERSION,
         spins: 0,
         description,
         limits: Limits::default(),
-        grants: Grants::default(),
+        grants,
         isolation: Isolation::InstancePerWorker,
         initializer: None,
         sandbox: Sandbox::Off,
@@ -88,7 +92,8 @@ impl Trial {
             let mut results = Vec::new();
             let (done, swept) = self
                 .guest
-                .sweep(place as u32, left, &mut arguments, &mut results);
+                .sweep(place as u32, left, &mut arguments, &mut results)
+                .unwrap();
             assert!(done > 0 || swept.is_err(), "a sweep does something");
             let width = results.len().checked_div(done as usize).unwrap_or(1).max(1);
             assert_eq!(results.len(), width * done as usize);
@@ -233,4 +238,120 @@ fn what_a_job_wrote_is_in_no_other_report() {
             }
         }
     }
+}
+
+#[test]
+fn an_instance_that_cannot_be_made_costs_one_job_and_moves_no_other() {
+    let folder = std::env::temp_dir().join(format!("host-sweep-{}", std::process::id()));
+    std::fs::create_dir(&folder).unwrap();
+    let grants = Grants {
+        dirs: vec![Dir {
+            host: folder.clone(),
+            guest: "/".into(),
+            read_only: true,
+        }],
+        ..Grants::default()
+    };
+    let mut trial = load_with(embedded::find("faults").unwrap(), grants);
+    let jobs: Vec<_> = (0..100_u32).map(|n| n.to_le_bytes().to_vec()).collect();
+    let place = trial.description.find("maybe-trap").unwrap() as u32;
+    let list = jobs.concat();
+    let mut arguments = &list[..];
+    let mut outcomes = Vec::new();
+    while outcomes.len() < jobs.len() {
+        let left = (jobs.len() - outcomes.len()) as u32;
+        let mut results = Vec::new();
+        // After the first trap there is no folder for the next instance, once.
+        if outcomes.len() == 8 {
+            std::fs::remove_dir(&folder).unwrap();
+        }
+        let swept = trial.guest.sweep(place, left, &mut arguments, &mut results);
+        if outcomes.len() == 8 {
+            std::fs::create_dir(&folder).unwrap();
+        }
+        outcomes.extend(results.chunks(4).map(|result| Ok(result.to_vec())));
+        outcomes.extend(swept.unwrap().1.err().map(|report| Err(report.cause)));
+    }
+    std::fs::remove_dir(&folder).unwrap();
+    for (n, outcome) in outcomes.into_iter().enumerate() {
+        match outcome {
+            Ok(result) => assert_eq!(result, jobs[n]),
+            Err(Cause::Start(_)) => assert_eq!(n, 8),
+            Err(Cause::Trap(_)) => assert_eq!(n % 10, 7),
+            Err(other) => panic!("{n}: {other}"),
+        }
+    }
+}
+
+#[test]
+fn parameters_of_many_kinds_keep_their_order_and_results_lose_their_rubbish() {
+    let text = r#"(component
+      (core module $m
+        (func (export "mix") (param i32 f64 i32 i32) (result i32)
+          (i32.add
+            (i32.add (i32.mul (local.get 0) (i32.const 1000)) (i32.trunc_f64_s (local.get 1)))
+            (i32.add (i32.mul (local.get 2) (i32.const 10)) (local.get 3))))
+        (func (export "same") (param i32) (result i32) (local.get 0)))
+      (core instance $i (instantiate $m))
+      (func (export "mix") (param "a" u8) (param "b" f64) (param "c" s16) (param "d" bool) (result s32)
+        (canon lift (core func $i "mix")))
+      (func (export "to-u8") (param "n" u32) (result u8) (canon lift (core func $i "same")))
+      (func (export "to-s8") (param "n" u32) (result s8) (canon lift (core func $i "same")))
+      (func (export "to-s16") (param "n" u32) (result s16) (canon lift (core func $i "same")))
+      (func (export "to-bool") (param "n" u32) (result bool) (canon lift (core func $i "same"))))"#;
+    let mut trial = load(text.as_bytes());
+    let mix = |n: i16| {
+        let parts = [
+            &[n as u8][..],
+            &f64::from(n).to_le_bytes(),
+            &(-n).to_le_bytes(),
+            &[1],
+        ];
+        parts.concat()
+    };
+    let rubbish = [0x1ff_u32, 0xff7f, 2, 0x8000, 0x10000, 0];
+    let rubbish: Vec<_> = rubbish.map(|n| n.to_le_bytes().to_vec()).into();
+    let mixed: Vec<_> = (0..100).map(mix).collect();
+    for (place, name) in ["mix", "to-u8", "to-s8", "to-s16", "to-bool"]
+        .iter()
+        .enumerate()
+    {
+        let jobs = if place == 0 { &mixed } else { &rubbish };
+        let swept = trial.sweep(name, jobs);
+        for (job, outcome) in jobs.iter().zip(swept) {
+            assert_eq!(outcome, trial.call(place, job), "{name} of {job:?}");
+        }
+    }
+}
+
+#[test]
+fn a_guest_has_all_the_memory_that_it_may_have_and_none_of_the_loops() {
+    let text = r#"(component
+      (core module $m
+        (memory 1)
+        (func $greedy (loop $again (br_if $again (i32.ne (memory.grow (i32.const 1)) (i32.const -1)))))
+        (start $greedy)
+        (func (export "pages") (param i32) (result i32) (memory.size)))
+      (core instance $i (instantiate $m))
+      (func (export "pages") (param "n" u32) (result u32) (canon lift (core func $i "pages"))))"#;
+    let mut trial = load(text.as_bytes());
+    let most = (Limits::default().memory_bytes >> 16) as u32;
+    let zero = 0_u32.to_le_bytes().to_vec();
+    assert_eq!(
+        trial.sweep("pages", &[zero]),
+        [Ok(most.to_le_bytes().to_vec())]
+    );
+}
+
+/// If this fails because the loops changed on purpose: raise `cache::FORMAT`, and write the new hash.
+#[test]
+fn what_is_added_is_what_the_version_of_the_cache_stands_for() {
+    use sha2::{Digest, Sha256};
+    let world = wat::parse_str(WORLD).unwrap();
+    let added = &extend(&world).unwrap().binary[world.len()..];
+    let hash = Sha256::digest(added);
+    assert_eq!(
+        (crate::component::cache::FORMAT, hash[..4].to_vec()),
+        (3, vec![51, 138, 162, 156])
+    );
 }
