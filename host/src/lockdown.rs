@@ -53,7 +53,7 @@ pub enum Wall {
     Descriptors,
     /// No environment variable is left.
     Environment,
-    /// User, ipc, mount, uts and cgroup namespaces of its own; where [`Wall::Landlock`] knows no network, one of that too.
+    /// User, ipc, uts and cgroup namespaces of its own; network and mount too where [`Wall::Landlock`] doesn't cover those.
     Namespaces,
     /// No capability, nor a way to get one.
     Capabilities,
@@ -239,7 +239,7 @@ impl Lockdown {
     /// All of [`Lockdown::before_load`] that leaves files readable.
     fn before_files(&mut self, before: &Before<'_>) -> Result<(), Missing> {
         let kinds = match files::can_cover_network() {
-            true => Kinds::ButNetwork,
+            true => Kinds::BesideLandlock,
             false => Kinds::All,
         };
         let namespaces = self.raise(Wall::Namespaces, || namespaces::leave(kinds));
