@@ -226,7 +226,7 @@ impl Lockdown {
     /// # Errors
     /// What [`Sandbox::Strict`] misses.
     pub(crate) fn before_load(&mut self, before: &Before<'_>) -> Result<(), Missing> {
-        self.before_files(before)?;
+        self.before_files(before);
         let files = self.raise(Wall::Landlock, || files::close(&before.dirs));
         self.walled_off |= files.is_some_and(|files| files.covers_network());
         self.raise(Wall::SystemCalls, || {
@@ -237,7 +237,7 @@ impl Lockdown {
     }
 
     /// All of [`Lockdown::before_load`] that leaves files readable.
-    fn before_files(&mut self, before: &Before<'_>) -> Result<(), Missing> {
+    fn before_files(&mut self, before: &Before<'_>) {
         let kinds = match files::can_cover_network() {
             true => Kinds::BesideLandlock,
             false => Kinds::All,
@@ -258,7 +258,6 @@ impl Lockdown {
         self.raise(Wall::Undumpable, rights::hide_from_tracers);
         self.raise(Wall::NoNewPrivileges, rights::gain_no_privileges);
         self.raise(Wall::Limits, || rights::limit(before));
-        Ok(())
     }
 
     /// Raises the rest, for good, and tells what stands.
@@ -290,7 +289,7 @@ impl Lockdown {
     /// # Errors
     /// What [`Sandbox::Strict`] misses.
     pub(crate) fn compile(mut self, before: &Before<'_>) -> Result<(), Missing> {
-        self.before_files(before)?;
+        self.before_files(before);
         let files = self.raise(Wall::Landlock, || files::close(&before.dirs));
         self.walled_off |= files.is_some_and(|files| files.covers_network());
         self.raise(Wall::NoNewCode, || {
