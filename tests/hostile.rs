@@ -526,14 +526,14 @@ impl Worker {
     }
 
     fn greet(&self) {
-        let ready = [0, 1];
+        let ready = [0, 2, 0];
         match self.deed.strip_prefix("greet: ") {
             Some("kill") => kill(),
             Some("exit") => std::process::exit(1),
             Some("garbage") => say(&[7, 7, 7]),
             Some("nothing") => say(&[1]),
             Some("long") => say(&[9; 5000]),
-            Some("version") => say(&[0, 77]),
+            Some("version") => say(&[0, 77, 0]),
             Some("sorry") => say(b"\x01\x09not today"),
             Some("leave a child") => {
                 leave_a_child();

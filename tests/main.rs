@@ -12,9 +12,11 @@
 mod batches;
 mod components;
 mod hostile;
+mod lockdown;
 mod pool;
 mod process;
 mod program;
+mod proofs;
 mod readme;
 mod tidy;
 mod types;

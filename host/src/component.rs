@@ -25,6 +25,7 @@ mod tests;
 pub use source::Source;
 
 use crate::job::End;
+use crate::lockdown::Sandbox;
 use crate::role::NoChildren;
 use crate::types::{Description, did_you_mean};
 use cache::Cache;
@@ -55,13 +56,15 @@ pub struct Options {
     /// Whether the machine code counts fuel, which a limit on fuel needs. Default: no.
     pub fuel: bool,
     /// Whether functions are added that call an export for many jobs in a row, for instances that serve many jobs. Default:
-    /// yes.
+    /// yes. Never done where fuel is counted, which is for each job by itself.
     pub sweeps: bool,
     /// How long compiling may take. Default: 60 s; a component of 0.6 MB takes 0.2 s on two processors (measured on
     /// 22 November 2026).
     pub time: Duration,
     /// How much memory compiling may take, in bytes. Default: 4 GiB.
     pub memory_bytes: u64,
+    /// What has to stand around the helper's process. Default: [`Sandbox::Strict`].
+    pub sandbox: Sandbox,
 }
 
 impl Default for Options {
@@ -73,7 +76,14 @@ impl Default for Options {
             sweeps: true,
             time: Duration::from_secs(60),
             memory_bytes: 4 << 30,
+            sandbox: Sandbox::Strict,
         }
+    }
+}
+
+impl Options {
+    fn adds_sweeps(&self) -> bool {
+        self.sweeps && !self.fuel
     }
 }
 
@@ -150,6 +160,9 @@ pub enum ComponentError {
         /// The limit that it hit.
         limit: Limit,
     },
+    /// This machine does not give what [`Sandbox::Strict`] wants.
+    #[error("this machine cannot shut the compile helper in: {0}")]
+    Unprotected(String),
     /// The compile helper ended without an answer.
     #[error("compiling {component} failed in the helper process: {end}{said}", said = last_words(stderr))]
     Helper {

@@ -20,9 +20,10 @@ mod typed;
 mod waiting;
 
 pub(crate) use config::compiling;
+pub(crate) use instance::copied_bytes;
 pub(crate) use stderr::StderrSink;
 
-use crate::job::{FaultReport, Isolation};
+use crate::job::{FaultReport, Grants, Isolation, Limits};
 use crate::types::Function;
 use crate::wire::Start;
 use anyhow::{Context, bail};
@@ -32,8 +33,21 @@ use reader::Reader;
 use std::os::fd::BorrowedFd;
 use std::time::Instant;
 use sweep::Pace;
-use wasmtime::Engine;
 use wasmtime::component::{Component, ComponentExportIndex};
+
+/// Wasmtime with the settings for a guest, before there is one.
+pub(crate) struct Engine(wasmtime::Engine);
+
+impl Engine {
+    /// Reserves memory, installs the handlers of traps, and opens what it needs of the system. Loading a guest opens
+    /// nothing more than the guest's file and granted directories.
+    pub(crate) fn start(limits: &Limits) -> anyhow::Result<Engine> {
+        let engine = wasmtime::Engine::new(&config::serving(limits)?)
+            .map_err(ours)
+            .context("the engine cannot start")?;
+        Ok(Engine(engine))
+    }
+}
 
 /// A loaded component, ready to be called.
 ///
@@ -67,14 +81,13 @@ impl Guest {
     /// The machine code is not for this engine, an export of the description is missing, or the component imports
     /// something that nobody provides.
     pub(crate) fn load(
+        Engine(engine): Engine,
         start: &Start,
         code: BorrowedFd<'_>,
         stderr: StderrSink,
     ) -> anyhow::Result<Guest> {
-        let engine = Engine::new(&config::serving(&start.limits)?)
-            .map_err(ours)
-            .context("the engine cannot start")?;
         let component = code::load(&engine, code)?;
+        warm_up(&component, &start.grants)?;
         let exports = start
             .description
             .functions
@@ -224,6 +237,20 @@ impl Guest {
     fn deadline_ticks(&self) -> Option<u64> {
         self.clock.as_ref().map(Clock::deadline_ticks)
     }
+}
+
+/// Has everything from the system that the first job would ask for, because a worker cannot ask for it any more.
+fn warm_up(component: &Component, grants: &Grants) -> anyhow::Result<()> {
+    // The memory that a guest begins with.
+    component.initialize_copy_on_write_image().map_err(ours)?;
+    // The stack on which traps are handled.
+    wasmtime::Engine::tls_eager_initialize();
+    // How the clock is read without a call.
+    let _ = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+    if !grants.dirs.is_empty() {
+        waiting::start_thread().context("the thread for files cannot be started")?;
+    }
+    Ok(())
 }
 
 /// Finds a function of the description among the component's exports.

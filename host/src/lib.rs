@@ -34,6 +34,7 @@ mod codec;
 mod engine;
 mod job;
 mod link;
+mod lockdown;
 mod ring;
 mod role;
 mod sealed;
@@ -45,6 +46,7 @@ pub use codec::EncodeError;
 pub use component::Source;
 pub use job::{Cause, Dir, End, Fault, Isolation, Limits, Outcome, Report, STDERR_KEPT};
 pub use link::StartError;
+pub use lockdown::{Sandbox, Wall, WallReport, WallState};
 pub use pool::{
     BuildError, Builder, Error, Func, FunctionError, Handle, Imap, Pool, Stats, When, WorkerStats,
     wait,

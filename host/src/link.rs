@@ -10,6 +10,7 @@ mod buffer;
 mod chunk;
 
 use crate::job::{End, FaultReport};
+use crate::lockdown::WallReport;
 use crate::ring::{self, Reader, Writer};
 use crate::role::{self, NoChildren, Role};
 use crate::wire::{self, Header, Hello, Kind};
@@ -62,6 +63,9 @@ pub enum StartError {
     /// The worker said that it cannot serve.
     #[error("the worker cannot serve: {0}")]
     Refused(String),
+    /// This machine does not give what [`Sandbox::Strict`](crate::Sandbox::Strict) wants.
+    #[error("this machine cannot shut a worker in: {0}")]
+    Unprotected(String),
     /// The worker ended before it was ready.
     #[error("the worker ended before it was ready: {end}{}", said(.stderr))]
     Died {
@@ -106,6 +110,8 @@ pub(crate) struct Link<O> {
     requests: Writer,
     answers: Reader,
     max_result_bytes: u32,
+    /// What stands around the process, as it said when it greeted.
+    walls: Vec<WallReport>,
     /// Copied from the ring, but not yet a whole frame.
     inbox: Buffer,
     in_flight: VecDeque<Flying<O>>,
@@ -113,6 +119,8 @@ pub(crate) struct Link<O> {
     answered: u64,
     asked: u64,
     naps: u16,
+    /// Whether the worker was woken for jobs, since somebody asked.
+    woke: bool,
     /// Batches that the worker wants to be asked one by one.
     refused: Vec<Chunk<O>>,
     /// What the worker claims about the running job, since this many answers.
@@ -193,11 +201,13 @@ impl<O> Link<O> {
             requests: writer,
             answers: reader,
             max_result_bytes: launch.max_result_bytes,
+            walls: Vec::new(),
             inbox: Buffer::new(),
             in_flight: VecDeque::new(),
             answered: 0,
             asked: 0,
             naps: 0,
+            woke: false,
             refused: Vec::new(),
             claim: (u64::MAX, 0),
             reaped: false,
@@ -223,8 +233,13 @@ impl<O> Link<O> {
         match postcard::from_bytes(&packet[..length]) {
             Ok(Hello::Ready {
                 version: wire::VERSION,
-            }) => Ok(true),
-            Ok(Hello::Ready { version }) => Err(StartError::Refused(format!(
+                walls,
+            }) => {
+                self.walls = walls;
+                Ok(true)
+            }
+            Ok(Hello::Unprotected(missing)) => Err(StartError::Unprotected(missing)),
+            Ok(Hello::Ready { version, .. }) => Err(StartError::Refused(format!(
                 "it speaks version {version} of the protocol, not {}: name the worker program of this very build",
                 wire::VERSION
             ))),
@@ -246,6 +261,11 @@ impl<O> Link<O> {
     /// The process id.
     pub(crate) fn pid(&self) -> u32 {
         self.pid.as_raw_nonzero().get().unsigned_abs()
+    }
+
+    /// What stands around the process. It said so before it had seen its guest.
+    pub(crate) fn walls(&self) -> &[WallReport] {
+        &self.walls
     }
 
     /// Readable when the worker greets or rings, hung up when it is gone and left its end to nobody.
@@ -290,8 +310,9 @@ impl<O> Link<O> {
             .map(|flying| (&flying.chunk, flying.answered))
     }
 
-    /// Sends a chunk, or as much of it as the ring holds; [`Link::flush`] sends the rest.
-    pub(crate) fn feed(&mut self, mut chunk: Chunk<O>) -> Result<(), Broken> {
+    /// Sends a chunk, or as much of it as the ring holds; [`Link::flush`] sends the rest. Says whether the worker had to be
+    /// woken for it.
+    pub(crate) fn feed(&mut self, mut chunk: Chunk<O>) -> Result<bool, Broken> {
         self.asked += u64::from(chunk.count);
         chunk.seal();
         self.in_flight.push_back(Flying {
@@ -299,7 +320,8 @@ impl<O> Link<O> {
             sent: 0,
             answered: 0,
         });
-        self.flush().map(drop)
+        self.flush()?;
+        Ok(std::mem::take(&mut self.woke))
     }
 
     /// Sends what the ring had no space for before. Says whether there was any of it, and space.
@@ -325,7 +347,7 @@ impl<O> Link<O> {
         }
         if sent {
             self.requests.publish();
-            self.ring();
+            self.woke |= self.ring();
         }
         Ok(sent)
     }
@@ -601,8 +623,10 @@ impl<O> Link<O> {
         }
     }
 
-    fn ring(&self) {
-        if self.requests.peer_sleeps() {
+    /// Wakes the worker if it sleeps, and says whether it did.
+    fn ring(&self) -> bool {
+        let sleeps = self.requests.peer_sleeps();
+        if sleeps {
             // A full socket has woken the worker already, a closed one shows in the next look at it.
             let _ = rustix::net::send(
                 &self.control,
@@ -610,6 +634,7 @@ impl<O> Link<O> {
                 SendFlags::NOSIGNAL | SendFlags::DONTWAIT,
             );
         }
+        sleeps
     }
 }
 

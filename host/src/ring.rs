@@ -69,6 +69,8 @@ const STDERR: usize = LOG + PAGE;
 const MAPPED: usize = STDERR + PAGE;
 /// The memory itself is shorter than its mapping by the second view of the data.
 const FILE: usize = MAPPED - CAPACITY;
+/// How many bytes each of the two memories takes.
+pub(crate) const FILE_BYTES: u64 = FILE as u64;
 
 /// A word in shared memory, by its place.
 #[derive(Clone, Copy)]

@@ -5,6 +5,7 @@
 //! whose failure says: raise [`VERSION`].
 
 use crate::job::{Cause, FaultReport, Grants, Isolation, Limits};
+use crate::lockdown::{Sandbox, WallReport};
 use crate::types::Description;
 use serde::{Deserialize, Serialize};
 
@@ -30,6 +31,8 @@ pub(crate) struct Start {
     pub grants: Grants,
     /// How much is fresh for each job.
     pub isolation: Isolation,
+    /// What has to stand around the worker's process.
+    pub sandbox: Sandbox,
     /// A function to call in each new instance before its first job: its index, and its encoded arguments.
     pub initializer: Option<(u32, Vec<u8>)>,
 }
@@ -41,9 +44,13 @@ pub(crate) enum Hello {
     Ready {
         /// [`VERSION`] of the worker.
         version: u32,
+        /// What stands around its process.
+        walls: Vec<WallReport>,
     },
     /// The worker can't serve, and says why before it exits.
     Failed(String),
+    /// The machine doesn't give the walls that are wanted: these are missing.
+    Unprotected(String),
 }
 
 impl Hello {

@@ -3,8 +3,10 @@
 //! A worker doesn't know that it has siblings. It trusts its parent, and nothing of what its guest says or does: the
 //! engine holds that.
 
-use crate::engine::Guest;
+use crate::engine::{self, Engine, Guest};
 use crate::job::{Cause, FaultReport};
+use crate::lockdown::calls::Needs;
+use crate::lockdown::{self, Before, Lockdown, Missing, WallReport};
 use crate::ring::{self, Bell, Log, Reader, Writer};
 use crate::wire::{self, Header, Hello, Kind, Start};
 use anyhow::{Context, bail, ensure};
@@ -14,18 +16,22 @@ use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendFlag
 use std::io::{IoSliceMut, Write};
 use std::mem::MaybeUninit;
 use std::os::unix::fs::FileExt;
-
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 /// Serves the parent at the other end of standard input, and returns when it hangs up.
 pub(crate) fn serve() -> i32 {
     let stdin = std::io::stdin();
     let control = stdin.as_fd();
-    let mut server = match start(control) {
-        Ok(server) => server,
+    let (mut server, walls) = match start(control) {
+        Ok(started) => started,
         Err(error) => {
             let reason = format!("{error:#}");
-            if say(control, &Hello::Failed(reason.clone())).is_err() {
+            let hello = match error.downcast::<Missing>() {
+                Ok(missing) => Hello::Unprotected(missing.to_string()),
+                Err(_) => Hello::Failed(reason.clone()),
+            };
+            if say(control, &hello).is_err() {
                 // Nobody listens at the other end: somebody started this by hand.
                 let _ = std::io::stderr().write_all(format!("error: {reason}\n").as_bytes());
             }
@@ -36,17 +42,31 @@ pub(crate) fn serve() -> i32 {
         control,
         &Hello::Ready {
             version: wire::VERSION,
+            walls,
         },
     )
     .is_err()
     {
         return 1;
     }
-    match server.run() {
-        HungUp::Politely => 0,
-        HungUp::InTheMiddle => 1,
-    }
+    // The panic has told on stderr what it is; unwound to `main` it would end in calls that this process may not make.
+    let hung_up = catch_unwind(AssertUnwindSafe(|| server.run()));
+    lockdown::leave(match hung_up {
+        Ok(HungUp::Politely) => 0,
+        Ok(HungUp::InTheMiddle) => 1,
+        Err(_) => PANICKED,
+    })
 }
+
+/// How a worker exits after a panic of its own code, as every Rust program does.
+const PANICKED: i32 = 101;
+
+/// What a worker may need beyond its guest's memory and copies of it, in bytes: a long argument takes many times its own
+/// length while it is a value. Some 10 MiB are used before the first job.
+const OWN_BYTES: u64 = 1 << 30;
+
+/// How many descriptors a worker without granted directories may have; it uses 6, and can open none.
+const DESCRIPTORS: u64 = 32;
 
 /// More answers than any parent waits for.
 const ALL_ANSWERS: u64 = u64::MAX >> 16;
@@ -73,12 +93,8 @@ struct Server<'a> {
     answered: u64,
 }
 
-fn start(control: BorrowedFd<'_>) -> anyhow::Result<Server<'_>> {
-    // The embedding program, or whoever started it, may have descriptors that are inherited. None is meant for us.
-    sys::close_inherited().context("cannot close inherited descriptors")?;
-    // Should the parent be killed, the kernel ends this process too. Had it died before this line, the socket's other
-    // end would be closed, which the next lines notice.
-    rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL))?;
+fn start(control: BorrowedFd<'_>) -> anyhow::Result<(Server<'_>, Vec<WallReport>)> {
+    lockdown::arrive().context("cannot let go of what was inherited")?;
     let [requests, answers, code, start] = receive(control)?;
     let bytes = whole(start).context("cannot read what to start")?;
     let start: Start = postcard::from_bytes(&bytes).context("cannot understand what to start")?;
@@ -90,7 +106,13 @@ fn start(control: BorrowedFd<'_>) -> anyhow::Result<Server<'_>> {
     );
     let (answers, requests) = ring::worker(requests, answers).context("cannot map the channel")?;
     let log = Arc::new(Log::new(&answers));
+    let mut lockdown = Lockdown::new(start.sandbox)?;
+    // The engine opens what it needs of the system, and has not seen the guest.
+    let engine = Engine::start(&start.limits)?;
+    let needs = needs(&start, pagemap()?);
+    lockdown.before_load(&before(&start, control))?;
     let guest = Guest::load(
+        engine,
         &start,
         code.as_fd(),
         Arc::new({
@@ -99,7 +121,9 @@ fn start(control: BorrowedFd<'_>) -> anyhow::Result<Server<'_>> {
         }),
     )?;
     let (spins, timed) = (start.spins, start.limits.timeout.is_some());
-    Ok(Server {
+    drop(code);
+    let walls = lockdown.after_load(&needs)?;
+    let server = Server {
         control,
         requests,
         bell: Bell::new(&answers),
@@ -110,7 +134,51 @@ fn start(control: BorrowedFd<'_>) -> anyhow::Result<Server<'_>> {
         timed,
         max_result_bytes: start.limits.result_bytes,
         answered: 0,
-    })
+    };
+    Ok((server, walls))
+}
+
+/// What the worker may still take and use when it loads its guest.
+fn before<'a>(start: &Start, lifeline: BorrowedFd<'a>) -> Before<'a> {
+    let dirs = &start.grants.dirs;
+    Before {
+        lifeline: Some(lifeline),
+        memory_bytes: OWN_BYTES + 4 * engine::copied_bytes(&start.limits) as u64,
+        // The channel's memory is the only file that a worker writes by a call, unless it was given others.
+        file_bytes: (!start.grants.allow_effects()).then_some(ring::FILE_BYTES),
+        descriptors: dirs.is_empty().then_some(DESCRIPTORS),
+        dirs: dirs
+            .iter()
+            .map(|dir| (dir.host.clone(), dir.read_only))
+            .collect(),
+    }
+}
+
+/// What the guest will need of the system.
+fn needs(start: &Start, pagemap: Option<u32>) -> Needs {
+    let imports = &start.description.imports;
+    Needs {
+        timer: start.limits.timeout.is_some(),
+        wasi: imports.iter().any(|name| name.starts_with("wasi:")),
+        // Where directories are granted there is a thread for them, whether the guest uses it or not.
+        files: !start.grants.dirs.is_empty(),
+        pagemap,
+    }
+}
+
+/// The descriptor by which the engine asks which pages of an instance were written, if this system can tell.
+fn pagemap() -> std::io::Result<Option<u32>> {
+    for entry in std::fs::read_dir("/proc/self/fd")? {
+        let entry = entry?;
+        let target = std::fs::read_link(entry.path());
+        if target.is_ok_and(|target| target.ends_with("pagemap")) {
+            return Ok(entry
+                .file_name()
+                .to_str()
+                .and_then(|name| name.parse().ok()));
+        }
+    }
+    Ok(None)
 }
 
 /// Takes the parent's one packet and the descriptors that come with it.
@@ -444,18 +512,4 @@ fn put_report(job: u32, report: &FaultReport, answer: &mut Vec<u8>) {
 fn monotonic_nanoseconds() -> u64 {
     let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
     now.tv_sec as u64 * 1_000_000_000 + now.tv_nsec as u64
-}
-
-#[expect(unsafe_code, reason = "closing descriptors that nobody owns")]
-mod sys {
-    /// Closes all descriptors but standard input, output and error.
-    pub(super) fn close_inherited() -> std::io::Result<()> {
-        // SAFETY: this is the first thing that a worker does, so that no descriptor above 2 has an owner yet.
-        let closed = unsafe { libc::close_range(3, libc::c_uint::MAX, 0) };
-        if closed == 0 {
-            Ok(())
-        } else {
-            Err(std::io::Error::last_os_error())
-        }
-    }
 }

@@ -8,18 +8,22 @@ use super::exchange::{Answer, Refusal, Request, read_head, write_head};
 use super::source::MAX_COMPONENT_BYTES;
 use super::sweep;
 use crate::engine;
+use crate::lockdown::{self, Before, Lockdown, Missing, rights};
 use crate::types::Description;
-use rustix::process::{
-    Resource, Rlimit, Signal, getrlimit, set_parent_process_death_signal, setrlimit,
-};
+use rustix::process::Resource;
 use std::borrow::Cow;
 use std::fmt;
 use std::fs::File;
 use std::io::{self, BufWriter, Read, Write};
 use std::os::fd::AsFd;
 use std::path::Path;
-use wasmtime::Engine;
+use std::sync::Arc;
 use wasmtime::component::Component;
+use wasmtime::{CustomCodeMemory, Engine};
+
+/// The three standard descriptors, the copies of two of them, and a few for counting the processors where nothing forbids
+/// that.
+const DESCRIPTORS: u64 = 16;
 
 /// The life of a compile helper, whose standard input is the request and whose standard output takes the answer. Gives
 /// the code that the process is to exit with.
@@ -35,18 +39,27 @@ pub(crate) fn serve() -> i32 {
 }
 
 fn answer_one_request() -> io::Result<()> {
-    set_parent_process_death_signal(Some(Signal::KILL))?;
+    lockdown::arrive()?;
     rustix::thread::set_name(c"host-compiler")?;
     let mut input = File::from(io::stdin().as_fd().try_clone_to_owned()?);
+    let length = input.metadata()?.len() as usize;
     let request: Request = read_head(&mut input)?;
-    renounce(&request)?;
+    let mut output = BufWriter::new(File::from(io::stdout().as_fd().try_clone_to_owned()?));
+    // What the system tells but once, it has to tell now: later it cannot be asked.
+    let _ = rustix::param::page_size();
+    if let Err(missing) = renounce(&request)? {
+        write_head(
+            &mut output,
+            &Answer::Refused(Refusal::Unprotected(missing.to_string())),
+        )?;
+        return output.flush();
+    }
 
     // Asked for at once: if there isn't that much, the process ends here as it ends for memory anywhere later.
-    let mut component = Vec::with_capacity(input.metadata()?.len() as usize);
+    let mut component = Vec::with_capacity(length);
     input
         .take(MAX_COMPONENT_BYTES)
         .read_to_end(&mut component)?;
-    let mut output = BufWriter::new(File::from(io::stdout().as_fd().try_clone_to_owned()?));
     match compile(&request.name, &component, request.fuel, request.sweeps) {
         Ok((description, code)) => {
             write_head(
@@ -63,36 +76,25 @@ fn answer_one_request() -> io::Result<()> {
     output.flush()
 }
 
-/// Lowers what this process may take, before it sees a byte of the component.
-fn renounce(request: &Request) -> io::Result<()> {
+/// Gives up what this process does not need, before it sees a byte of the component.
+fn renounce(request: &Request) -> io::Result<Result<(), Missing>> {
     // Two numbers, so that the signal that says why (SIGXCPU) comes a second before the one that doesn't.
-    lower(
+    rights::lower_in_two_steps(
         Resource::Cpu,
         request.processor_seconds,
         request.processor_seconds.saturating_add(1),
     )?;
-    // Private writable memory. The address space (RLIMIT_AS) is no measure of it: Wasmtime reserves far more than it uses.
-    lower(Resource::Data, request.memory_bytes, request.memory_bytes)?;
-    // The answer is a file to the kernel; nothing else is written.
-    lower(Resource::Fsize, request.answer_bytes, request.answer_bytes)?;
-    // The three standard ones, the two copies above, and a few for counting the processors.
-    lower(Resource::Nofile, 16, 16)?;
-    // A core file of this process would be a copy of the component in a place that nobody chose.
-    lower(Resource::Core, 0, 0)
-}
-
-/// Lowers one limit; one that is lower already stays.
-fn lower(resource: Resource, soft: u64, hard: u64) -> io::Result<()> {
-    let hard = getrlimit(resource)
-        .maximum
-        .map_or(hard, |most| most.min(hard));
-    Ok(setrlimit(
-        resource,
-        Rlimit {
-            current: Some(soft.min(hard)),
-            maximum: Some(hard),
-        },
-    )?)
+    // These hold in every sandbox. The answer is a file to the kernel; nothing else is written. The address space
+    // (RLIMIT_AS) is no measure of memory: Wasmtime reserves far more than it uses.
+    let before = Before {
+        lifeline: None,
+        memory_bytes: request.memory_bytes,
+        file_bytes: Some(request.answer_bytes),
+        descriptors: Some(DESCRIPTORS),
+        dirs: Vec::new(),
+    };
+    rights::limit(&before)?;
+    Ok(Lockdown::new(request.sandbox)?.compile(&before))
 }
 
 /// Describes and compiles a component, binary or text, in this process. The name is for an error's text.
@@ -103,7 +105,9 @@ pub(super) fn compile(
     sweeps: bool,
 ) -> Result<(Description, Vec<u8>), Refusal> {
     let binary = binary_of(name, component)?;
-    let engine = Engine::new(&engine::compiling(fuel)).map_err(invalid)?;
+    let mut config = engine::compiling(fuel);
+    config.with_custom_code_memory(Some(Arc::new(NeverExecutable)));
+    let engine = Engine::new(&config).map_err(invalid)?;
     let extended = sweeps.then(|| sweep::extend(&binary)).flatten();
     // Where something speaks against the sweeps, it shows as an error here, and the component is compiled as it is.
     let extended = extended.and_then(|extended| {
@@ -119,6 +123,23 @@ pub(super) fn compile(
     };
     let description = describe::describe(&engine, &compiled, &binary, &swept);
     Ok((description, compiled.serialize().map_err(invalid)?))
+}
+
+/// What is compiled here is looked at and written out, but never run.
+struct NeverExecutable;
+
+impl CustomCodeMemory for NeverExecutable {
+    fn required_alignment(&self) -> usize {
+        rustix::param::page_size()
+    }
+
+    fn publish_executable(&self, _code: *const u8, _length: usize) -> wasmtime::Result<()> {
+        Ok(())
+    }
+
+    fn unpublish_executable(&self, _code: *const u8, _length: usize) -> wasmtime::Result<()> {
+        Ok(())
+    }
 }
 
 /// The component in binary; text is converted.

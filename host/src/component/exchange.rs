@@ -4,6 +4,7 @@
 //! travel in shared memory that the parent made, so that nobody waits for the other to read. The helper is held to be
 //! hostile, as the component may have won: its head is read into our own memory, in bounds, before it is looked at.
 
+use crate::lockdown::Sandbox;
 use crate::types::Description;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -28,6 +29,8 @@ pub(super) struct Request {
     pub(super) memory_bytes: u64,
     /// How long its answer may be.
     pub(super) answer_bytes: u64,
+    /// What has to stand around the helper's process.
+    pub(super) sandbox: Sandbox,
 }
 
 /// What the helper found, before the machine code.
@@ -49,6 +52,8 @@ pub(crate) enum Refusal {
     CoreModule,
     /// It is no valid component, for this reason.
     Invalid(String),
+    /// The machine doesn't give the walls that are wanted: these are missing.
+    Unprotected(String),
 }
 
 /// Writes a head: our version and the length, each as four little-endian bytes, then the message.

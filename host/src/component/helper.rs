@@ -52,6 +52,9 @@ pub(super) fn compile(
             Ok(Err(Refusal::Invalid(reason))) => {
                 return Err(ComponentError::Invalid { component, reason });
             }
+            Ok(Err(Refusal::Unprotected(missing))) => {
+                return Err(ComponentError::Unprotected(missing));
+            }
             Err(error) => End::Nonsense(error.to_string()),
         },
         Some(end) => end,
@@ -92,7 +95,7 @@ fn request(source: &Source, options: &Options) -> Request {
             Source::Bytes(_) => "component".into(),
         },
         fuel: options.fuel,
-        sweeps: options.sweeps,
+        sweeps: options.adds_sweeps(),
         processor_seconds: options
             .time
             .as_secs()
@@ -100,6 +103,7 @@ fn request(source: &Source, options: &Options) -> Request {
             .saturating_mul(processors),
         memory_bytes: options.memory_bytes,
         answer_bytes: MAX_ANSWER_BYTES,
+        sandbox: options.sandbox,
     }
 }
 

@@ -33,7 +33,7 @@ pub(super) fn of(component: &[u8], options: &Options) -> Result<Key, ComponentEr
         .map_err(|error| ComponentError::Machine(format!("{error:#}")))?;
     let mut hash = Sha256::new();
     hash.update(FORMAT.to_le_bytes());
-    hash.update([u8::from(options.fuel), u8::from(options.sweeps)]);
+    hash.update([u8::from(options.fuel), u8::from(options.adds_sweeps())]);
     hash.update(Sha256::digest(component));
     // The hasher below has no boundaries between values; of unknown length, it therefore comes last.
     hash.update(env!("CARGO_PKG_VERSION"));

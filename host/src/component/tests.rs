@@ -412,7 +412,7 @@ fn every_embedded_example_compiles_and_exports_a_function() {
 fn what_is_no_component_is_refused_with_what_it_is() {
     let refused = |bytes: &[u8]| compile("it", bytes, false, true).unwrap_err();
     let reason = |bytes: &[u8]| match refused(bytes) {
-        Refusal::Invalid(reason) => reason,
+        Refusal::Invalid(reason) | Refusal::Unprotected(reason) => reason,
         Refusal::CoreModule => "core module".into(),
     };
     assert_eq!(refused(b"\0asm\x01\0\0\0"), Refusal::CoreModule);

@@ -231,7 +231,7 @@ impl Instance {
 
 /// How much a guest may copy out of its memory at a time, in bytes: as much as it may have, so that what is outside is
 /// bounded by what may be inside.
-pub(super) fn copied_bytes(limits: &Limits) -> usize {
+pub(crate) fn copied_bytes(limits: &Limits) -> usize {
     usize::try_from(limits.memory_bytes.max(MIN_COPIED_BYTES)).unwrap_or(usize::MAX)
 }
 

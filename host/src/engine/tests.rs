@@ -3,6 +3,7 @@
 
 use super::{Guest, StderrSink, compiling, dynamic};
 use crate::job::{Cause, Dir, FaultReport, Grants, Isolation, Limits, STDERR_KEPT};
+use crate::lockdown::Sandbox;
 use crate::types::{Case, Description, Field, Function, Type};
 use crate::wire::{Start, VERSION};
 use std::io::Write;
@@ -89,6 +90,7 @@ fn setup(component: &[u8]) -> Setup {
         limits: Limits::default(),
         grants: Grants::default(),
         isolation: Isolation::InstancePerWorker,
+        sandbox: Sandbox::Off,
         initializer: None,
     };
     Setup {
@@ -129,7 +131,8 @@ impl Setup {
         let memory = rustix::fs::memfd_create("code", rustix::fs::MemfdFlags::CLOEXEC).unwrap();
         let mut file = std::fs::File::from(memory);
         file.write_all(&code).unwrap();
-        let guest = Guest::load(&self.start, file.as_fd(), self.stderr)?;
+        let engine = super::Engine::start(&self.start.limits)?;
+        let guest = Guest::load(engine, &self.start, file.as_fd(), self.stderr)?;
         Ok(Trial {
             guest,
             functions: self.start.description.functions,

@@ -6,6 +6,7 @@
 //! implements it.
 
 use std::cell::LazyCell;
+use std::time::Duration;
 use tokio::runtime::{Builder, Runtime};
 use wasmtime::Result;
 use wasmtime::component::{HasData, Resource, ResourceTable};
@@ -18,8 +19,12 @@ thread_local! {
     /// guard that says "entered" must not outlive it.
     static RUNTIME: LazyCell<&'static Runtime> = LazyCell::new(|| {
         let mut builder = Builder::new_current_thread();
-        // Files are read on this thread. A guest that polls a file needs one thread more; sockets are refused.
-        builder.enable_time().max_blocking_threads(1);
+        // Files are read on this thread. A guest that writes or polls a file needs one thread more, which stays, as a worker
+        // cannot start another; sockets are refused.
+        builder
+            .enable_time()
+            .max_blocking_threads(1)
+            .thread_keep_alive(Duration::MAX);
         let runtime = Box::leak(Box::new(builder.build().expect("a runtime without threads and sockets needs nothing")));
         std::mem::forget(runtime.enter());
         runtime
@@ -31,6 +36,12 @@ pub(super) fn enter() {
     RUNTIME.with(|runtime| {
         LazyCell::force(runtime);
     });
+}
+
+/// Starts the thread for files, and returns when it runs and waits for something to do.
+pub(super) fn start_thread() -> anyhow::Result<()> {
+    enter();
+    RUNTIME.with(|runtime| Ok(runtime.block_on(runtime.spawn_blocking(|| ()))?))
 }
 
 /// `wasi:io/poll` on this thread.

@@ -8,6 +8,7 @@ use crate::codec::{self, EncodeError};
 use crate::component::{Component, ComponentError, Options, Source};
 use crate::job::{Dir, Grants, Isolation, Limits};
 use crate::link::{Launch, StartError};
+use crate::lockdown::Sandbox;
 use crate::sealed;
 use crate::types::Type;
 use crate::wire::{self, Start};
@@ -40,6 +41,7 @@ pub struct Builder {
     chunk: Option<u32>,
     program: Option<PathBuf>,
     cache: Option<PathBuf>,
+    sandbox: Sandbox,
 }
 
 /// A function's name, and its arguments, encoded as soon as the type is known.
@@ -156,6 +158,13 @@ impl Builder {
         self
     }
 
+    /// What has to stand around the processes that meet the guest: its workers, and the helper that compiles it. Default:
+    /// [`Sandbox::Strict`], so that on a machine that cannot shut a worker in, [`Builder::build`] fails and says why.
+    pub fn sandbox(mut self, sandbox: Sandbox) -> Self {
+        self.sandbox = sandbox;
+        self
+    }
+
     /// The folder for compiled components. Default: `$XDG_CACHE_HOME/host`, or `~/.cache/host`.
     pub fn cache_dir(mut self, folder: impl Into<PathBuf>) -> Self {
         self.cache = Some(folder.into());
@@ -174,7 +183,8 @@ impl Builder {
             cache: self.cache.clone(),
             fuel: self.limits.fuel.is_some(),
             // Where each job has an instance of its own, a loop in it would only make it dearer.
-            sweeps: self.isolation == Isolation::InstancePerWorker && self.limits.fuel.is_none(),
+            sweeps: self.isolation == Isolation::InstancePerWorker,
+            sandbox: self.sandbox,
             ..Options::default()
         };
         let Component {
@@ -214,6 +224,7 @@ impl Builder {
             limits: self.limits.clone(),
             grants,
             isolation: self.isolation,
+            sandbox: self.sandbox,
             initializer: initializer.transpose()?,
         };
         let message = postcard::to_stdvec(&start).map_err(std::io::Error::other)?;

@@ -107,6 +107,8 @@ pub(super) struct Driver {
     pub(super) asleep: bool,
     /// Whether, since it fell asleep, jobs came home or went out of which no worker will tell it.
     pub(super) news: bool,
+    /// Whether a worker was woken, and none has answered nor the leader slept since.
+    pub(super) woke: bool,
     /// Threads that wait while another one leads, any of which can take over.
     pub(super) followers: Vec<std::thread::Thread>,
     /// Streams that are not dropped yet, and tasks with a handle that are not done, or whose callback has not run.
@@ -147,6 +149,7 @@ impl Driver {
             leader: Leader::Nobody,
             asleep: false,
             news: false,
+            woke: false,
             followers: Vec::new(),
             tasks: 0,
             counts: Counts::default(),
@@ -221,6 +224,7 @@ impl Driver {
         });
         if let Some(task) = owner {
             self.news = true;
+            self.woke = false;
             seat.jobs += jobs;
             self.counts.done += jobs;
             // To read the clock takes a third of a short job's time, so it is read only for a reason.
@@ -316,8 +320,9 @@ impl Driver {
         if was_idle {
             seat.since = Some(Instant::now());
         }
-        if let Err(broken) = fed {
-            self.lose(index, Some(broken));
+        match fed {
+            Ok(woken) => self.woke |= woken,
+            Err(broken) => self.lose(index, Some(broken)),
         }
     }
 
@@ -642,6 +647,15 @@ impl Driver {
         self.queue.iter().map(|chunk| u64::from(chunk.count)).sum()
     }
 
+    /// Whether a worker waits for jobs, and there are none.
+    pub(super) fn has_idle_worker(&self) -> bool {
+        let idle = |seat: &Seat| {
+            let link = seat.link.as_ref().filter(|_| seat.ready);
+            seat.killed_for.is_none() && link.is_some_and(|link| link.chunks() == 0)
+        };
+        self.queue.is_empty() && self.seats.iter().take(self.target).any(idle)
+    }
+
     /// How many workers have something to do.
     pub(super) fn busy_workers(&self) -> usize {
         self.links().filter(|link| link.chunks() > 0).count()
@@ -669,6 +683,7 @@ impl Driver {
         let links = self.seats.iter_mut().filter_map(|seat| seat.link.as_mut());
         links.filter(|link| link.chunks() > 0).for_each(Link::sleep);
         self.asleep = true;
+        self.woke = false;
         self.news = false;
     }
 

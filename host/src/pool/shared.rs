@@ -237,7 +237,8 @@ impl Shared {
             let since = *spin_since.get_or_insert_with(Instant::now);
             // What streams through a ring comes and goes as fast as both sides copy: to sleep would take longer.
             let soon = driver.busy_workers() < self.processors || driver.is_streaming();
-            if soon && since.elapsed() < SPIN {
+            // A worker that is woken may be put on this very processor, to begin when this thread leaves it.
+            if soon && !driver.woke && since.elapsed() < SPIN {
                 let answered = (0..SPIN_ROUNDS).any(|_| {
                     std::hint::spin_loop();
                     driver.has_work()

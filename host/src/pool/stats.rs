@@ -1,6 +1,7 @@
 //! What a pool's workers do and did, in numbers.
 
 use super::driver::Driver;
+use crate::lockdown::WallReport;
 
 /// Counts since the pool was built, and a look at its workers, from [`Pool::stats`](super::Pool::stats).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,6 +35,8 @@ pub struct WorkerStats {
     pub busy: bool,
     /// Jobs answered in this place, by this worker and those before it.
     pub jobs: u64,
+    /// The walls around its process, as it reported them when it was ready, before it had run any of its guest.
+    pub walls: Vec<WallReport>,
 }
 
 impl Stats {
@@ -50,6 +53,7 @@ impl Stats {
                     ready: seat.ready,
                     busy: link.chunks() > 0,
                     jobs: seat.jobs,
+                    walls: link.walls().to_vec(),
                 })
             });
         Stats {

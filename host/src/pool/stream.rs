@@ -17,8 +17,10 @@ use std::time::{Duration, Instant};
 
 /// How many bytes of arguments make a chunk full: a quarter of the ring, so that three fit.
 const CHUNK_BYTES: usize = crate::ring::CAPACITY / 4;
-/// How long a chunk may wait for its items: a source slower than this gets its items sent one by one.
+/// How long a chunk may wait for its items.
 const FILL_TIME: Duration = Duration::from_micros(20);
+/// How long a fast source takes for an item, at most. Items of a slower one are sent one by one.
+const FAST_PACE: Duration = Duration::from_micros(5);
 
 /// How long the first result is waited for before the source is asked for a second item: longer than a short job takes in
 /// a worker that sleeps, and no loss that anybody would notice.
@@ -235,7 +237,7 @@ impl<'p, I: Iterator<Item: Serialize>, R: DeserializeOwned> Stream<'p, I, R> {
             }
             let patience = (self.items.is_some() && self.has_room()).then(|| match self.sent {
                 1 => FIRST_RESULT_TIME,
-                _ => (self.source_pace / 10).max(FILL_TIME / 4),
+                _ => (self.source_pace / 10).max(FAST_PACE),
             });
             let deadline = patience.map(|patience| Instant::now() + patience);
             let came = self
@@ -256,7 +258,10 @@ impl<'p, I: Iterator<Item: Serialize>, R: DeserializeOwned> Stream<'p, I, R> {
             Order::Everything => u64::MAX,
             Order::Input | Order::Completion => self.call.shared.look_ahead(),
         };
-        self.sent - self.received < with_workers && self.sent - self.yielded < ahead
+        // Jobs differ: one worker may still have many of them when another has none.
+        let wanted =
+            self.sent - self.received < with_workers || self.call.shared.driver().has_idle_worker();
+        wanted && self.sent - self.yielded < ahead
     }
 
     /// Takes items and sends their jobs while there is room.
@@ -276,7 +281,7 @@ impl<'p, I: Iterator<Item: Serialize>, R: DeserializeOwned> Stream<'p, I, R> {
     /// one item so far, it can't: it may be a person who waits for the first result.
     fn source_is_fast(&self) -> bool {
         let unproven = self.sent == 1 && self.order != Order::Everything && !self.knows_its_end();
-        !unproven && self.source_pace <= FILL_TIME / 4
+        !unproven && self.source_pace <= FAST_PACE
     }
 
     fn knows_its_end(&self) -> bool {
@@ -311,8 +316,10 @@ impl<'p, I: Iterator<Item: Serialize>, R: DeserializeOwned> Stream<'p, I, R> {
             // The clock is read ever more rarely, as each item shows that the source is fast.
             if chunk.count == look_at {
                 look_at *= 2;
-                self.source_pace = started.elapsed() / chunk.count;
-                if self.source_pace * chunk.count > FILL_TIME && self.task.chunk.is_none() {
+                let elapsed = started.elapsed();
+                self.source_pace = elapsed / chunk.count;
+                let is_slow = self.source_pace > FAST_PACE || elapsed > FILL_TIME;
+                if is_slow && self.task.chunk.is_none() {
                     break;
                 }
             }

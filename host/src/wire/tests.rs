@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::job::{Cause, FaultReport};
+use crate::lockdown::{Wall, WallState};
 
 #[test]
 fn a_header_is_its_length_its_job_and_its_kind() {
@@ -61,8 +62,28 @@ fn a_payload_whose_length_a_header_cannot_hold_is_refused_and_says_so() {
 
 #[test]
 fn the_messages_have_their_golden_bytes() {
-    let ready = Hello::Ready { version: 1 };
-    assert_eq!(postcard::to_stdvec(&ready), Ok(vec![0, 1]));
+    let ready = Hello::Ready {
+        version: 2,
+        walls: vec![
+            WallReport {
+                wall: Wall::Environment,
+                state: WallState::On,
+            },
+            WallReport {
+                wall: Wall::SystemCalls,
+                state: WallState::Off("no".into()),
+            },
+        ],
+    };
+    assert_eq!(
+        postcard::to_stdvec(&ready),
+        Ok(vec![0, 2, 2, 1, 0, 10, 2, 2, b'n', b'o'])
+    );
+    let unprotected = Hello::Unprotected("no".into());
+    assert_eq!(
+        postcard::to_stdvec(&unprotected),
+        Ok(vec![2, 2, b'n', b'o'])
+    );
     let failed = Hello::Failed("no".into());
     assert_eq!(postcard::to_stdvec(&failed), Ok(vec![1, 2, b'n', b'o']));
     let report = FaultReport {
@@ -87,11 +108,12 @@ fn the_messages_have_their_golden_bytes() {
         limits: Limits::default(),
         grants: Grants::default(),
         isolation: Isolation::InstancePerJob,
+        sandbox: Sandbox::BestEffort,
         initializer: Some((2, vec![9])),
     };
     let golden = vec![
         2, 7, 0, 0, 0, 0, 0, 0, 128, 128, 128, 128, 4, 0, 128, 128, 32, 128, 128, 128, 128, 1, 0,
-        0, 1, 1, 2, 1, 9,
+        0, 1, 1, 1, 2, 1, 9,
     ];
     assert_eq!(postcard::to_stdvec(&start), Ok(golden));
 }

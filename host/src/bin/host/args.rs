@@ -37,6 +37,9 @@ pub(crate) enum Command {
     /// Compile a component into the cache and print where it is
     #[command(after_help = COMPILE_EXAMPLES)]
     Compile(CompileArgs),
+    /// Show which walls this machine can put around a worker
+    #[command(after_help = DOCTOR_EXAMPLES)]
+    Doctor(DoctorArgs),
     /// Write the completions of a shell
     #[command(after_help = COMPLETIONS_EXAMPLES)]
     Completions(CompletionsArgs),
@@ -132,6 +135,8 @@ pub(crate) struct InspectArgs {
     /// How to write it
     #[arg(long, value_enum, default_value_t)]
     pub format: Format,
+    #[command(flatten)]
+    pub sandbox: SandboxArgs,
 }
 
 #[derive(Debug, Options)]
@@ -141,6 +146,15 @@ pub(crate) struct CompileArgs {
     /// Compile it for runs with a limit on fuel, whose machine code counts instructions
     #[arg(long)]
     pub fuel: bool,
+    #[command(flatten)]
+    pub sandbox: SandboxArgs,
+}
+
+#[derive(Debug, Options)]
+pub(crate) struct DoctorArgs {
+    /// How to write it: text, or JSON lines
+    #[arg(long, value_enum, default_value_t)]
+    pub format: Format,
 }
 
 #[derive(Debug, Options)]
@@ -209,6 +223,16 @@ pub(crate) struct GuestArgs {
     /// Give the guest an environment variable. May be repeated [default: none]
     #[arg(long, value_name = "NAME=VALUE", value_parser = quantity::variable)]
     pub env: Vec<(String, String)>,
+    #[command(flatten)]
+    pub sandbox: SandboxArgs,
+}
+
+/// What stands around the processes that meet a guest.
+#[derive(Debug, Options)]
+pub(crate) struct SandboxArgs {
+    /// What has to stand around a process that meets the guest: every wall, those that this machine has, or none
+    #[arg(long = "sandbox", value_name = "MODE", value_enum, default_value_t)]
+    pub mode: Sandbox,
 }
 
 /// What is shown.
@@ -238,6 +262,24 @@ pub(crate) enum Instance {
     #[default]
     Worker,
     Job,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Sandbox {
+    #[default]
+    Strict,
+    BestEffort,
+    Off,
+}
+
+impl From<Sandbox> for host::Sandbox {
+    fn from(mode: Sandbox) -> host::Sandbox {
+        match mode {
+            Sandbox::Strict => host::Sandbox::Strict,
+            Sandbox::BestEffort => host::Sandbox::BestEffort,
+            Sandbox::Off => host::Sandbox::Off,
+        }
+    }
 }
 
 /// The arguments of this process, prepared for clap, which would take `-3..=3` for a row of short options. A space
@@ -276,6 +318,10 @@ const INSPECT_EXAMPLES: &str = "Examples:
 const COMPILE_EXAMPLES: &str = "Examples:
   host compile arith
   host compile ./my_task.wasm --fuel";
+
+const DOCTOR_EXAMPLES: &str = "Examples:
+  host doctor
+  host doctor --format json";
 
 const COMPLETIONS_EXAMPLES: &str = "Examples:
   host completions bash > ~/.local/share/bash-completion/completions/host

@@ -8,6 +8,7 @@ use host::component::Options;
 pub(crate) fn compile(args: CompileArgs) -> Result<u8, Failure> {
     let options = Options {
         fuel: args.fuel,
+        sandbox: args.sandbox.mode.into(),
         ..Options::default()
     };
     let component = inspect::load(args.component, &options)?;

@@ -1,15 +1,15 @@
 //! How the program ends: the exit codes, and the failures that keep it from doing what was asked.
 
 use host::component::ComponentError;
-use host::{BuildError, FunctionError};
+use host::{BuildError, FunctionError, StartError};
 use std::error::Error;
 use std::fmt::Display;
 use std::time::Duration;
 
 /// Every job was done.
 pub(crate) const DONE: u8 = 0;
-/// The pool itself failed: workers could not be started, also in the middle of a run, the component could not be
-/// compiled, or results not be written.
+/// The pool itself failed: workers could not be started, also in the middle of a run or for want of a wall around them,
+/// the component could not be compiled, or results not be written.
 pub(crate) const POOL_FAILED: u8 = 1;
 /// The command line was wrong. An input line of the wrong type counts as that, too.
 pub(crate) const WRONG_COMMAND_LINE: u8 = 2;
@@ -69,6 +69,16 @@ impl Failure {
         }
     }
 
+    /// No worker, or no compile helper, can be had with the walls that were asked for.
+    pub(crate) fn unprotected(error: impl Error) -> Self {
+        Failure {
+            hint: Some(
+                "see `host doctor`; with `--sandbox best-effort` guests run behind what this machine has".into(),
+            ),
+            ..Failure::pool(error)
+        }
+    }
+
     /// A component was compiled, but could not be kept.
     pub(crate) fn no_cache() -> Self {
         Failure {
@@ -117,6 +127,7 @@ impl From<ComponentError> for Failure {
                 code: WRONG_COMMAND_LINE,
                 ..Failure::pool(error)
             },
+            ComponentError::Unprotected(_) => Failure::unprotected(error),
             _ => Failure::pool(error),
         }
     }
@@ -126,6 +137,7 @@ impl From<BuildError> for Failure {
     fn from(error: BuildError) -> Self {
         match error {
             BuildError::Component(error) => error.into(),
+            BuildError::Start(StartError::Unprotected(_)) => Failure::unprotected(error),
             _ => Failure::pool(error),
         }
     }

@@ -10,7 +10,11 @@ use std::fmt::{self, Write};
 use std::path::PathBuf;
 
 pub(crate) fn inspect(args: InspectArgs) -> Result<u8, Failure> {
-    let description = load(args.component, &Options::default())?.description;
+    let options = Options {
+        sandbox: args.sandbox.mode.into(),
+        ..Options::default()
+    };
+    let description = load(args.component, &options)?.description;
     let text = match args.format {
         Format::Text => Page(&description).to_string(),
         Format::Json => format!("{}\n", as_json(&description)),

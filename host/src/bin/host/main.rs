@@ -11,6 +11,7 @@ mod bench;
 mod call;
 mod compile;
 mod completions;
+mod doctor;
 mod inspect;
 mod map;
 mod starmap;
@@ -53,6 +54,7 @@ fn dispatch(command: Command) -> Result<u8, Failure> {
         Command::Bench(args) => bench::bench(args),
         Command::Inspect(args) => inspect::inspect(args),
         Command::Compile(args) => compile::compile(args),
+        Command::Doctor(args) => doctor::doctor(args),
         Command::Completions(args) => completions::completions(args),
         Command::Worker { .. } => Err(worker::run_by_hand()),
     }

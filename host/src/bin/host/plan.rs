@@ -2,8 +2,9 @@
 
 use crate::args::{Format, GuestArgs, Instance, OutputArgs, RunArgs, Target};
 use crate::exit::Failure;
+use crate::output;
 use crate::quantity::Workers;
-use host::{Dir, Isolation, Limits, Pool, Source};
+use host::{Dir, Isolation, Limits, Pool, Sandbox, Source, WallState};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -33,6 +34,8 @@ pub(crate) struct Plan {
     pub env: Vec<(String, String)>,
     /// The directories that the guest may use.
     pub dirs: Vec<Dir>,
+    /// What has to stand around the processes that meet the guest.
+    pub sandbox: Sandbox,
     /// After how many failed jobs the run stops.
     pub max_fail: Option<u64>,
     /// After how much time the run stops.
@@ -127,6 +130,7 @@ impl Plan {
             max_jobs_per_worker: None,
             env: guest.env,
             dirs: guest.dir,
+            sandbox: guest.sandbox.mode.into(),
             max_fail: None,
             deadline: None,
             format: output.format,
@@ -144,7 +148,8 @@ impl Plan {
             .component(Source::Named(self.component.clone()))
             .workers(self.workers)
             .limits(self.limits.clone())
-            .isolation(self.isolation);
+            .isolation(self.isolation)
+            .sandbox(self.sandbox);
         if let Some(jobs) = self.chunk {
             pool = pool.chunk(jobs);
         }
@@ -157,6 +162,32 @@ impl Plan {
         for dir in &self.dirs {
             pool = pool.dir(dir.clone());
         }
-        pool.build().map_err(Failure::from)
+        let pool = pool.build().map_err(Failure::from)?;
+        self.warn_of_gaps(&pool);
+        Ok(pool)
+    }
+
+    /// Says what does not stand around the workers, where that was accepted.
+    fn warn_of_gaps(&self, pool: &Pool) {
+        match self.sandbox {
+            Sandbox::Strict => {}
+            Sandbox::BestEffort => {
+                let workers = pool.stats().workers;
+                // They are all of one machine.
+                let walls = workers.into_iter().find(|worker| worker.ready);
+                for report in walls.into_iter().flat_map(|worker| worker.walls) {
+                    if report.state != WallState::On {
+                        output::note(&format!(
+                            "warning: {} is {}",
+                            report.wall.name(),
+                            report.state
+                        ));
+                    }
+                }
+            }
+            Sandbox::Off => output::note(
+                "warning: the sandbox is off: a guest that breaks out of WebAssembly can do what you can",
+            ),
+        }
     }
 }

@@ -1,8 +1,9 @@
 use super::*;
 use crate::component::compiler::compile;
 use crate::component::embedded;
-use crate::engine::Guest;
+use crate::engine::{Engine, Guest};
 use crate::job::{Cause, FaultReport, Grants, Isolation, Limits};
+use crate::lockdown::Sandbox;
 use crate::sealed;
 use crate::types::{Description, Type};
 use crate::wire::{Start, VERSION};
@@ -47,10 +48,12 @@ fn load(component: &[u8]) -> Trial {
         grants: Grants::default(),
         isolation: Isolation::InstancePerWorker,
         initializer: None,
+        sandbox: Sandbox::Off,
     };
+    let engine = Engine::start(&start.limits).unwrap();
     let code = sealed::filled("host-test", |memory| memory.write_all(&code)).unwrap();
     Trial {
-        guest: Guest::load(&start, code.as_fd(), Arc::new(|_| ())).unwrap(),
+        guest: Guest::load(engine, &start, code.as_fd(), Arc::new(|_| ())).unwrap(),
         description: start.description,
     }
 }

@@ -1,0 +1,51 @@
+//! The long proofs, in a short form.
+
+#[path = "../host/examples/prove/chaos.rs"]
+mod chaos;
+#[path = "../host/examples/prove/orphans.rs"]
+mod orphans;
+#[path = "../host/examples/prove/processes.rs"]
+mod processes;
+#[path = "../host/examples/prove/random.rs"]
+mod random;
+#[path = "../host/examples/prove/soak.rs"]
+mod soak;
+
+use crate::{cache, process, program};
+use host::{Builder, Pool};
+use std::process::Command;
+
+fn builder() -> Builder {
+    Pool::builder().worker_program(program()).cache_dir(cache())
+}
+
+#[test]
+fn under_chaos_each_job_has_one_outcome() {
+    chaos::run(builder, 2_000, 0..2).unwrap();
+}
+
+#[test]
+fn what_soaks_does_not_grow() {
+    process::alone("proofs::what_soaks_does_not_grow", || {
+        soak::run(builder, 20_000, 2_000).unwrap();
+    });
+}
+
+/// Where this program is a victim, in which way.
+const VICTIM: &str = "HOST_TEST_VICTIM";
+
+#[test]
+fn a_program_that_dies_leaves_nothing() {
+    if let Ok(point) = std::env::var(VICTIM) {
+        orphans::die_at(&point, builder).unwrap();
+    }
+    let victim = |point: &str| {
+        let mut program = Command::new(std::env::current_exe()?);
+        program
+            .args(["proofs::a_program_that_dies_leaves_nothing", "--exact"])
+            .arg("--nocapture")
+            .env(VICTIM, point);
+        Ok(program)
+    };
+    orphans::run(victim).unwrap();
+}
