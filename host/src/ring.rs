@@ -19,26 +19,42 @@
 //! **Sleeping.** A side that finds nothing to do first spins, then says that it sleeps (`parked`, `wake`), then looks
 //! once more, then blocks in a read of the control socket. The other side first publishes, then looks whether its peer
 //! sleeps, then rings by writing a byte. Between the two steps of each side stands a full fence, so at least one of
-//! them sees the other, and no wake is lost. `wake` holds the number of answers after which the parent wants to be
-//! woken, always the last one of a chunk, so that a parent who waits for many is not woken by each, and a worker need
-//! look only there; it rings once for each value of `wake`, and always before it parks itself.
+//! them sees the other, and no wake is lost. To take bytes publishes as well: it gives space, for which a peer may sleep.
+//!
+//! `wake` holds the number of answers after which the parent wants to be woken, always the last one of a chunk, so that a
+//! parent who waits for many is not woken by each, and a worker need look only there. Besides it looks where the ring is
+//! half full, so that the parent comes before it is full, and always before it parks itself, so that not both sleep. It
+//! rings once for each value of `wake`. The low 16 bits are a round, so that the next sleep is another value even if it is
+//! until the same answer; the same one would only come again 65,536 sleeps later. Who adds jobs while the parent's leader
+//! sleeps says for it, in a new round, until which answers.
 //!
 //! **The worker is hostile.** The parent believes no index before it has checked it against the capacity, copies each
 //! byte once, and reads only the copy. Both memories are sealed, so that neither can shrink under a reader.
 //!
-//! This module knows no jobs and no processes.
+//! The steps of all this are in `protocol`, without memory; `host/model` runs them in every order. What is mapped where, and
+//! that bytes are moved to where the protocol says, is here. This module knows no jobs and no processes.
 
 #![expect(
     unsafe_code,
     reason = "shared memory is reached through raw pointers, all of them in this file"
 )]
 
+mod protocol;
+
+pub(crate) use protocol::OutOfBounds;
+
+use protocol::{Reading, Rung, Writing};
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{MemfdFlags, SealFlags};
 use rustix::mm::{MapFlags, ProtFlags};
 use std::ptr::NonNull;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+
+/// The atomics that the protocol is written in. Its model has others here.
+mod atomic {
+    pub(super) use std::sync::atomic::{AtomicU64, Ordering, fence};
+}
 
 /// How many bytes lie in a ring at most: three chunks of 64 KiB and some room, and two rings still fit a core's cache.
 pub(crate) const CAPACITY: usize = 256 << 10;
@@ -56,9 +72,6 @@ const FILE: usize = MAPPED - CAPACITY;
 /// How many bytes each of the two memories takes.
 pub(crate) const FILE_BYTES: u64 = FILE as u64;
 
-/// `wake` of a parent that does not sleep.
-const AWAKE: u64 = u64::MAX;
-
 /// A word in shared memory, by its place.
 #[derive(Clone, Copy)]
 enum Word {
@@ -68,11 +81,6 @@ enum Word {
     Started,
     LogLength,
 }
-
-/// The peer wrote an index that cannot be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("an index of the ring is out of bounds")]
-pub(crate) struct OutOfBounds;
 
 /// One shared memory in this process's address space.
 struct Mapping {
@@ -127,10 +135,11 @@ impl Mapping {
         }
     }
 
-    /// Where the byte with this index stands.
-    fn data(&self, index: u64) -> *mut u8 {
-        // SAFETY: an index modulo the capacity lies inside the mapping.
-        unsafe { self.base.as_ptr().add(index as usize % CAPACITY) }
+    /// The bytes of the ring from this place on: a capacity of them is contiguous.
+    fn data(&self, place: usize) -> *mut u8 {
+        assert!(place < CAPACITY, "inside the ring");
+        // SAFETY: a place in the ring lies inside the mapping.
+        unsafe { self.base.as_ptr().add(place) }
     }
 
     /// A copy of `length` bytes at `place`.
@@ -179,7 +188,7 @@ pub(crate) fn parent(
     answers: impl AsFd,
 ) -> rustix::io::Result<(Writer, Reader)> {
     let own = Mapping::new(&requests, ProtFlags::READ | ProtFlags::WRITE)?;
-    own.word(Word::Sleep).store(AWAKE, Ordering::Relaxed);
+    protocol::wake(own.word(Word::Sleep));
     // From here on nobody can map the requests for writing, the worker least of all.
     rustix::fs::fcntl_add_seals(&requests, SealFlags::FUTURE_WRITE | SealFlags::SEAL)?;
     Ok(ends(own, Mapping::new(answers, ProtFlags::READ)?))
@@ -199,71 +208,45 @@ fn ends(own: Mapping, peer: Mapping) -> (Writer, Reader) {
     let writer = Writer {
         own: own.clone(),
         peer: peer.clone(),
-        written: 0,
-        taken: 0,
+        index: Writing::default(),
     };
-    (
-        writer,
-        Reader {
-            own,
-            peer,
-            taken: 0,
-            published: 0,
-        },
-    )
+    let index = Reading::default();
+    (writer, Reader { own, peer, index })
 }
 
 /// The end of a ring that bytes go into, and this side's words.
 pub(crate) struct Writer {
     own: Arc<Mapping>,
     peer: Arc<Mapping>,
-    /// Bytes written, published or not.
-    written: u64,
-    /// What the peer had taken when last asked.
-    taken: u64,
+    index: Writing<CAPACITY>,
 }
 
 impl Writer {
     /// How many bytes can be written now.
     pub(crate) fn space(&mut self) -> Result<usize, OutOfBounds> {
-        let taken = self.peer.word(Word::Taken).load(Ordering::Acquire);
-        match self.written.checked_sub(taken) {
-            Some(used) if used <= CAPACITY as u64 => {
-                self.taken = taken;
-                Ok(CAPACITY - used as usize)
-            }
-            _ => Err(OutOfBounds),
-        }
+        self.index.space(self.peer.word(Word::Taken))
     }
 
     /// Whether there is less space than half the capacity.
     #[inline]
     pub(crate) fn is_half_full(&mut self) -> bool {
-        let half = |writer: &Writer| writer.written - writer.taken > CAPACITY as u64 / 2;
-        half(self) && self.space().is_ok() && half(self)
+        self.index.is_half_full(self.peer.word(Word::Taken))
     }
 
     /// Writes as many of `bytes` as there is space for, and says how many. The peer sees them after [`Self::publish`].
     pub(crate) fn write(&mut self, bytes: &[u8]) -> Result<usize, OutOfBounds> {
-        let mut space = CAPACITY - (self.written - self.taken) as usize;
-        if space < bytes.len() {
-            space = self.space()?;
-        }
-        let length = bytes.len().min(space);
-        // SAFETY: `length` bytes of space lie behind `written`, contiguous by the double mapping; the reader does not
-        // look at them before they are published, and `bytes` is private memory.
-        unsafe {
-            std::ptr::copy_nonoverlapping(bytes.as_ptr(), self.own.data(self.written), length)
-        };
-        self.written += length as u64;
-        Ok(length)
+        let taken = self.peer.word(Word::Taken);
+        self.index.write(bytes.len(), taken, |place, length| {
+            // SAFETY: the protocol hands out `length` bytes of space at `place`, no more than `bytes` has, which are
+            // contiguous by the double mapping; the reader does not look at them before they are published, and
+            // `bytes` is private memory.
+            unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), self.own.data(place), length) };
+        })
     }
 
     /// Shows the peer what was written.
     pub(crate) fn publish(&self) {
-        self.own
-            .word(Word::Published)
-            .store(self.written, Ordering::Release);
+        self.index.publish(self.own.word(Word::Published));
     }
 }
 
@@ -271,72 +254,54 @@ impl Writer {
 pub(crate) struct Reader {
     own: Arc<Mapping>,
     peer: Arc<Mapping>,
-    taken: u64,
-    /// What the peer had published when last asked.
-    published: u64,
+    index: Reading<CAPACITY>,
 }
 
 impl Reader {
     /// How many bytes can be taken now.
     pub(crate) fn available(&mut self) -> Result<usize, OutOfBounds> {
-        let published = self.peer.word(Word::Published).load(Ordering::Acquire);
-        match published.checked_sub(self.taken) {
-            Some(available) if available <= CAPACITY as u64 => {
-                self.published = published;
-                Ok(available as usize)
-            }
-            _ => Err(OutOfBounds),
-        }
+        self.index.available(self.peer.word(Word::Published))
     }
 
     /// Takes all there is: copies it once to the end of `into`, and says how many bytes it was.
     pub(crate) fn take(&mut self, into: &mut Vec<u8>) -> Result<usize, OutOfBounds> {
-        let length = self.available()?;
-        if length == 0 {
-            return Ok(0);
-        }
-        into.reserve(length);
-        // SAFETY: `length` published bytes, no more than a capacity, are contiguous by the double mapping. A hostile
-        // peer may still be writing there; then the copy holds any bytes, which are checked after this. The space was
-        // reserved, and copying initialises it.
-        unsafe {
-            let end = into.as_mut_ptr().add(into.len());
-            std::ptr::copy_nonoverlapping(self.peer.data(self.taken), end, length);
-            into.set_len(into.len() + length);
-        }
-        self.release(length);
-        self.give_back();
-        Ok(length)
+        let (published, taken) = (self.peer.word(Word::Published), self.own.word(Word::Taken));
+        self.index.take(published, taken, |place, length| {
+            into.reserve(length);
+            // SAFETY: `length` published bytes, no more than a capacity, are contiguous by the double mapping. A hostile
+            // peer may still be writing there; then the copy holds any bytes, which are checked after this. The space
+            // was reserved, and copying initialises it.
+            unsafe {
+                let end = into.as_mut_ptr().add(into.len());
+                std::ptr::copy_nonoverlapping(self.peer.data(place), end, length);
+                into.set_len(into.len() + length);
+            }
+        })
     }
 
     /// The first `length` bytes, which must be available, in place. Only for a side that trusts its peer: the worker.
     pub(crate) fn peek(&self, length: usize) -> &[u8] {
-        assert!(
-            length as u64 <= self.published - self.taken,
-            "only published bytes can be read"
-        );
+        let place = self.index.peek(length);
         // SAFETY: published bytes stay as they are until they are released, which takes `&mut self`; the writer is the
         // parent, which keeps to that.
-        unsafe { std::slice::from_raw_parts(self.peer.data(self.taken), length) }
+        unsafe { std::slice::from_raw_parts(self.peer.data(place), length) }
     }
 
     /// Whether so many bytes can be taken now. Asks the peer only where what it said before does not answer that.
     #[inline]
     pub(crate) fn has(&mut self, bytes: usize) -> Result<bool, OutOfBounds> {
-        Ok(self.published - self.taken >= bytes as u64 || self.available()? >= bytes)
+        self.index.has(bytes, self.peer.word(Word::Published))
     }
 
     /// Is done with the first `length` bytes. The writer gets their space with [`Self::give_back`].
     #[inline]
     pub(crate) fn release(&mut self, length: usize) {
-        self.taken += length as u64;
+        self.index.release(length);
     }
 
     /// Gives the writer the space of all that was released.
     pub(crate) fn give_back(&self) {
-        self.own
-            .word(Word::Taken)
-            .store(self.taken, Ordering::Release);
+        self.index.give_back(self.own.word(Word::Taken));
     }
 }
 
@@ -345,21 +310,17 @@ impl Writer {
     /// Says that the parent sleeps until the worker has given `answers` answers in all; `round` must differ from one
     /// sleep to the next. The caller looks for answers once more before it blocks.
     pub(crate) fn sleep(&self, answers: u64, round: u16) {
-        self.own
-            .word(Word::Sleep)
-            .store(answers << 16 | u64::from(round), Ordering::Relaxed);
-        fence(Ordering::SeqCst);
+        protocol::sleep(self.own.word(Word::Sleep), answers, round);
     }
 
     /// Says that the parent is awake.
     pub(crate) fn wake(&self) {
-        self.own.word(Word::Sleep).store(AWAKE, Ordering::Relaxed);
+        protocol::wake(self.own.word(Word::Sleep));
     }
 
     /// Whether the peer said that it sleeps, asked after something was published for it.
     pub(crate) fn peer_sleeps(&self) -> bool {
-        fence(Ordering::SeqCst);
-        self.peer.word(Word::Sleep).load(Ordering::Relaxed) != 0
+        protocol::is_parked(self.peer.word(Word::Sleep))
     }
 
     /// When the job that comes after `answered` others started, by the worker's word, in nanoseconds of the monotonic
@@ -394,8 +355,7 @@ impl Writer {
 pub(crate) struct Bell {
     own: Arc<Mapping>,
     peer: Arc<Mapping>,
-    /// The value of `wake` for which the parent was last woken.
-    rung: u64,
+    rung: Rung,
 }
 
 impl Bell {
@@ -403,28 +363,27 @@ impl Bell {
         Bell {
             own: writer.own.clone(),
             peer: writer.peer.clone(),
-            rung: AWAKE,
+            rung: Rung::default(),
         }
     }
 
     /// Whether the parent is to be woken after `answers` answers in all, asked after the last of them was published. A
     /// parent that sleeps wants whole chunks, so that only their last answers need this, which costs a fence.
     pub(crate) fn due(&mut self, answers: u64) -> bool {
-        fence(Ordering::SeqCst);
-        let wake = self.peer.word(Word::Sleep).load(Ordering::Relaxed);
-        let due = wake != AWAKE && wake != self.rung && answers >= wake >> 16;
-        if due {
-            self.rung = wake;
-        }
-        due
+        self.rung.due(self.peer.word(Word::Sleep), answers)
     }
 
-    /// Says that the worker sleeps, or no longer does. Before it blocks, the caller looks for work once more.
-    pub(crate) fn park(&self, parked: bool) {
-        self.own
-            .word(Word::Sleep)
-            .store(u64::from(parked), Ordering::Relaxed);
-        fence(Ordering::SeqCst);
+    /// Puts the worker, which has this `bell`, to sleep until it is `ready`: says that it sleeps, looks, and only then
+    /// blocks, which the parent's ring ends. It has asked before whether a bell is [due](Bell::due).
+    pub(crate) fn park<S, E>(
+        worker: &mut S,
+        bell: impl Fn(&S) -> &Bell,
+        ready: impl FnMut(&mut S) -> Result<bool, E>,
+        block: impl FnMut(&mut S) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let parked =
+            |worker: &S, parked| protocol::park(bell(worker).own.word(Word::Sleep), parked);
+        protocol::park_until(worker, parked, ready, block)
     }
 
     /// Says when the job that comes after `answered` others started, in nanoseconds of the monotonic clock, at least

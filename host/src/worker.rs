@@ -464,21 +464,16 @@ impl Server<'_> {
         if self.bell.due(ALL_ANSWERS) {
             self.ring()?;
         }
-        self.bell.park(true);
-        let woken = loop {
-            match ready(self) {
-                Ok(true) => break Ok(()),
-                Ok(false) => {}
-                Err(_) => break Err(Errno::IO),
-            }
-            match rustix::net::recv(self.control, &mut [0; 8], RecvFlags::empty()) {
-                Ok((_, 0)) => break Err(Errno::PIPE),
-                Ok(_) | Err(Errno::INTR) => {}
-                Err(error) => break Err(error),
-            }
-        };
-        self.bell.park(false);
-        woken
+        Bell::park(
+            self,
+            |server| &server.bell,
+            |server| ready(server).map_err(|_| Errno::IO),
+            |server| match rustix::net::recv(server.control, &mut [0; 8], RecvFlags::empty()) {
+                Ok((_, 0)) => Err(Errno::PIPE),
+                Ok(_) | Err(Errno::INTR) => Ok(()),
+                Err(error) => Err(error),
+            },
+        )
     }
 
     fn ring(&self) -> Result<(), Errno> {

@@ -82,6 +82,140 @@ fn an_index_out_of_bounds_is_an_error_on_both_ends() {
     drop(worker_reader);
 }
 
+/// What a hostile peer may claim of a ring of four bytes: all that can be near, and the ends of the numbers.
+const CLAIMS: [u64; 13] = [
+    0,
+    1,
+    2,
+    3,
+    4,
+    5,
+    6,
+    7,
+    8,
+    9,
+    1 << 63,
+    u64::MAX - 1,
+    u64::MAX,
+];
+
+/// Calls `check` with every row of three steps, each a claim and one of `operations`.
+fn every_three_steps(operations: usize, check: impl Fn([(u64, usize); 3])) {
+    let steps: Vec<(u64, usize)> = CLAIMS
+        .iter()
+        .flat_map(|&claim| (0..operations).map(move |operation| (claim, operation)))
+        .collect();
+    for &first in &steps {
+        for &second in &steps {
+            for &third in &steps {
+                check([first, second, third]);
+            }
+        }
+    }
+}
+
+#[test]
+fn whatever_the_reader_claims_the_writer_stays_inside_the_ring() {
+    const LENGTHS: [usize; 4] = [1, 3, 4, 9];
+    every_three_steps(LENGTHS.len() + 2, |steps| {
+        let (mut writing, taken) = (Writing::<4>::default(), AtomicU64::new(0));
+        // What it may write without another look, and after one.
+        let (mut written, mut known) = (0, 0);
+        for (claim, operation) in steps {
+            taken.store(claim, Ordering::Relaxed);
+            let is_sound = claim <= written && written - claim <= 4;
+            let space = if is_sound {
+                Ok(4 - (written - claim) as usize)
+            } else {
+                Err(OutOfBounds)
+            };
+            let left = 4 - (written - known) as usize;
+            let mut looks = true;
+            match LENGTHS.get(operation) {
+                Some(&length) => {
+                    looks = left < length;
+                    let fits = if looks { space } else { Ok(left) };
+                    let fits = fits.map(|space| space.min(length));
+                    let mut copied = None;
+                    let result = writing.write(length, &taken, |place, length| {
+                        copied = Some((place, length))
+                    });
+                    assert_eq!(result, fits, "{steps:?}");
+                    let place = written as usize % 4;
+                    assert_eq!(copied, fits.ok().map(|length| (place, length)), "{steps:?}");
+                    written += fits.unwrap_or(0) as u64;
+                }
+                None if operation == LENGTHS.len() => {
+                    assert_eq!(writing.space(&taken), space, "{steps:?}");
+                }
+                None => {
+                    looks = left < 2;
+                    let is_half_full = looks && space.is_ok_and(|space| space < 2);
+                    assert_eq!(writing.is_half_full(&taken), is_half_full, "{steps:?}");
+                }
+            }
+            if looks && is_sound {
+                known = claim;
+            }
+        }
+    });
+}
+
+#[test]
+fn whatever_the_writer_claims_the_reader_takes_no_more_than_a_ring_full() {
+    const LENGTHS: [usize; 4] = [1, 3, 4, 9];
+    every_three_steps(LENGTHS.len() + 3, |steps| {
+        let (mut reading, published) = (Reading::<4>::default(), AtomicU64::new(0));
+        let given_back = AtomicU64::new(0);
+        let (mut taken, mut known) = (0, 0);
+        for (claim, operation) in steps {
+            published.store(claim, Ordering::Relaxed);
+            let is_sound = claim >= taken && claim - taken <= 4;
+            let available = if is_sound {
+                Ok((claim - taken) as usize)
+            } else {
+                Err(OutOfBounds)
+            };
+            let mut looks = true;
+            match LENGTHS.get(operation) {
+                Some(&length) => {
+                    looks = known - taken < length as u64;
+                    let has = if looks {
+                        available.map(|available| available >= length)
+                    } else {
+                        Ok(true)
+                    };
+                    assert_eq!(reading.has(length, &published), has, "{steps:?}");
+                }
+                None if operation == LENGTHS.len() => {
+                    assert_eq!(reading.available(&published), available, "{steps:?}");
+                }
+                None if operation == LENGTHS.len() + 1 => {
+                    let mut copied = None;
+                    let copy = |place, length| copied = Some((place, length));
+                    let result = reading.take(&published, &given_back, copy);
+                    assert_eq!(result, available, "{steps:?}");
+                    let place = taken as usize % 4;
+                    let some = available.ok().filter(|&length| length > 0);
+                    assert_eq!(copied, some.map(|length| (place, length)), "{steps:?}");
+                    taken += available.unwrap_or(0) as u64;
+                }
+                // What is known to be there is read in place.
+                None => {
+                    looks = false;
+                    let length = (known - taken) as usize;
+                    assert_eq!(reading.peek(length), taken as usize % 4);
+                    reading.release(length);
+                    taken = known;
+                }
+            }
+            if looks && is_sound {
+                known = claim;
+            }
+        }
+    });
+}
+
 #[test]
 fn the_worker_cannot_map_the_requests_for_writing_nor_shrink_any_memory() {
     let (requests, answers) = memories().expect("two memories");
@@ -111,12 +245,34 @@ fn a_bell_is_due_once_a_nap_and_only_after_enough_answers() {
 #[test]
 fn a_parked_worker_shows_until_it_wakes() {
     let (writer, _, worker_writer, _) = channel();
-    let bell = Bell::new(&worker_writer);
+    // A worker, as far as this needs one: its bell, and how often it looked and blocked.
+    let mut worker = (Bell::new(&worker_writer), 0, 0);
     assert!(!writer.peer_sleeps());
-    bell.park(true);
-    assert!(writer.peer_sleeps());
-    bell.park(false);
+    let woken: Result<(), OutOfBounds> = Bell::park(
+        &mut worker,
+        |worker| &worker.0,
+        |worker| {
+            assert!(writer.peer_sleeps(), "it said so before it looks");
+            worker.1 += 1;
+            Ok(worker.1 == 3)
+        },
+        |worker| {
+            worker.2 += 1;
+            assert_eq!(worker.1, worker.2, "it looked before it blocks");
+            Ok(())
+        },
+    );
+    assert_eq!(woken, Ok(()));
+    assert_eq!((worker.1, worker.2), (3, 2));
     assert!(!writer.peer_sleeps());
+    let lost = Bell::park(
+        &mut worker,
+        |worker| &worker.0,
+        |_| Ok(false),
+        |_| Err(OutOfBounds),
+    );
+    assert_eq!(lost, Err(OutOfBounds));
+    assert!(!writer.peer_sleeps(), "nor does one whose parent hung up");
 }
 
 #[test]
