@@ -620,6 +620,7 @@ impl Worker {
         } else {
             String::new()
         };
+        self.set(STARTED, self.since(monotonic()));
         match &deed[..] {
             "" => self.answer(VALUES, job, &all),
             "list: none" => self.answer(VALUES, job, &results(0)),
@@ -638,6 +639,7 @@ impl Worker {
             "list: kill" => kill(),
             other => panic!("no misdeed is called {other}"),
         }
+        self.set(STARTED, 0);
         self.answered += u64::from(count);
     }
 

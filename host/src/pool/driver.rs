@@ -27,6 +27,9 @@ const ATTEMPTS: u32 = 2;
 /// but who loses as many as these would go on so without end.
 const LOSSES: u32 = 5;
 
+/// After so long without a job a worker that is woken takes much longer than one that has just fallen asleep (measured
+/// 2026-11: 120 µs with the caller asleep, 300 µs with it spinning beside).
+const REST: Duration = Duration::from_millis(1);
 /// So many jobs make a worker warm: its instance is made, and its code is where the processor finds it.
 const WARM_JOBS: u64 = 2;
 
@@ -107,7 +110,7 @@ pub(super) struct Driver {
     pub(super) asleep: bool,
     /// Whether, since it fell asleep, jobs came home or went out of which no worker will tell it.
     pub(super) news: bool,
-    /// Whether a worker was woken, and none has answered nor the leader slept since.
+    /// Whether a worker was woken that had rested long, and none has answered nor the leader slept since.
     pub(super) woke: bool,
     /// Threads that wait while another one leads, any of which can take over.
     pub(super) followers: Vec<std::thread::Thread>,
@@ -317,11 +320,14 @@ impl Driver {
         self.news = true;
         let was_idle = link.chunks() == 0;
         let fed = link.feed(chunk);
+        let mut has_rested = false;
         if was_idle {
-            seat.since = Some(Instant::now());
+            let now = Instant::now();
+            let since = seat.since.replace(now);
+            has_rested = since.is_none_or(|since| now - since > REST);
         }
         match fed {
-            Ok(woken) => self.woke |= woken,
+            Ok(woken) => self.woke |= woken && has_rested,
             Err(broken) => self.lose(index, Some(broken)),
         }
     }
