@@ -994,18 +994,24 @@ fn an_empty_cache_is_filled_by_two_programs_at_once() {
 }
 
 #[test]
-fn compiling_with_fuel_is_for_runs_with_fuel() {
+fn compiling_is_for_runs_with_the_same_options() {
     let folder = Folder::new();
     let with = |args: &str| line(args).env("XDG_CACHE_HOME", folder.path()).run();
     let plain = with("compile arith");
     let fuelled = with("compile arith --fuel");
-    assert_eq!((plain.code, fuelled.code), (Some(0), Some(0)));
+    let fresh = with("compile arith --instance job");
+    assert_eq!(
+        (plain.code, fuelled.code, fresh.code),
+        (Some(0), Some(0), Some(0))
+    );
     assert_ne!(plain.stdout, fuelled.stdout);
+    assert_ne!(plain.stdout, fresh.stdout);
     let files = || fs::read_dir(folder.0.join("host")).unwrap().count();
-    assert_eq!(files(), 2);
+    assert_eq!(files(), 3);
+    with("call arith square(3) --instance job").is(0, "9\n");
     with("call arith square(3) --fuel 1000000").is(0, "9\n");
     with("call arith square(3)").is(0, "9\n");
-    assert_eq!(files(), 2, "nothing was compiled again");
+    assert_eq!(files(), 3, "nothing was compiled again");
 }
 
 #[test]

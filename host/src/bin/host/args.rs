@@ -146,6 +146,9 @@ pub(crate) struct CompileArgs {
     /// Compile it for runs with a limit on fuel, whose machine code counts instructions
     #[arg(long)]
     pub fuel: bool,
+    /// Compile it for runs with one instance for each worker, or for each job
+    #[arg(long, value_enum, default_value_t)]
+    pub instance: Instance,
     #[command(flatten)]
     pub sandbox: SandboxArgs,
 }

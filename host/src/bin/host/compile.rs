@@ -1,6 +1,6 @@
 //! `host compile`: compile a component into the cache and print where it is.
 
-use crate::args::CompileArgs;
+use crate::args::{CompileArgs, Instance};
 use crate::exit::{self, Failure};
 use crate::{inspect, output};
 use host::component::Options;
@@ -8,6 +8,7 @@ use host::component::Options;
 pub(crate) fn compile(args: CompileArgs) -> Result<u8, Failure> {
     let options = Options {
         fuel: args.fuel,
+        sweeps: args.instance == Instance::Worker,
         sandbox: args.sandbox.mode.into(),
         ..Options::default()
     };
