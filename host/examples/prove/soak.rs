@@ -79,12 +79,12 @@ pub(crate) fn run(builder: impl Fn() -> Builder, jobs: u64, kill_each: u64) -> R
             kills += 1;
         }
         if before.is_none() && done >= jobs / 10 {
-            before = Some(whole(&pool)?);
+            before = Some(whole(&pool, kills)?);
         }
     }
     drop(reports);
     ensure!(done == jobs, "{} jobs have no outcome", jobs - done);
-    let after = whole(&pool)?;
+    let after = whole(&pool, kills)?;
     let before = before.unwrap_or(after);
     ensure!(
         after.descriptors <= before.descriptors && after.threads <= before.threads,
@@ -105,11 +105,15 @@ pub(crate) fn run(builder: impl Fn() -> Builder, jobs: u64, kill_each: u64) -> R
     })
 }
 
-/// What this process has while all workers are there, so that two looks can be compared.
-fn whole(pool: &host::Pool) -> Result<Taken> {
+/// What this process has while all workers are there and so many that were killed are buried, so that two looks can be
+/// compared.
+fn whole(pool: &host::Pool, kills: usize) -> Result<Taken> {
+    let mut taken = Taken::now()?;
     until("not all workers are there", PATIENCE, || {
-        let ready = pool.stats().workers.iter().filter(|w| w.ready).count();
-        Ok(ready == WORKERS && Taken::now()?.zombies == 0)
+        let stats = pool.stats();
+        let ready = stats.workers.iter().filter(|w| w.ready).count();
+        taken = Taken::now()?;
+        Ok(stats.workers_lost >= kills as u64 && ready == WORKERS && taken.zombies == 0)
     })?;
-    Taken::now()
+    Ok(taken)
 }
