@@ -218,12 +218,16 @@ impl<O> Link<O> {
     /// Whether the worker is ready for jobs. Does not wait.
     pub(crate) fn greet(&mut self) -> Result<bool, StartError> {
         let mut packet = [0; Hello::MAX_BYTES];
-        let length = match rustix::net::recv(&self.control, &mut packet, RecvFlags::DONTWAIT) {
-            Ok((_, 0)) => 0,
-            Ok((_, length)) => length.min(packet.len()),
+        let mut receive = || rustix::net::recv(&self.control, &mut packet, RecvFlags::DONTWAIT);
+        let received = match receive() {
             Err(Errno::AGAIN | Errno::INTR) if !self.has_ended() => return Ok(false),
-            Err(_) => 0,
+            // It may have greeted and ended since that look.
+            Err(Errno::AGAIN | Errno::INTR) => receive(),
+            received => received,
         };
+        let length = received
+            .map_or(0, |(_, length)| length)
+            .min(Hello::MAX_BYTES);
         if length == 0 {
             let stderr = String::from_utf8_lossy(&self.requests.stderr()).into_owned();
             return Err(StartError::Died {
