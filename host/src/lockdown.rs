@@ -24,6 +24,8 @@ pub(crate) mod rights;
 mod sys;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod wall_tests;
 
 use namespaces::Kinds;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
