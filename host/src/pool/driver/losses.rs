@@ -1,0 +1,243 @@
+//! Workers that are lost, and those that have to be: what becomes of their jobs, and who is killed for a time limit, a
+//! cancellation or the end of the pool.
+
+use super::{Driver, Jobs, State, deliver};
+use crate::job::{Cause, End, Fault};
+use crate::link::{Broken, Link, Lost};
+use crate::pool::task::{Run, Task};
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// How long after a job's own time limit the worker is killed. The engine stops a guest within its tick of 2 ms; only a
+/// guest that sleeps in a host call, or a worker that no longer works, is left to this.
+const GRACE: Duration = Duration::from_millis(15);
+/// How long a worker may take to begin a job that it has, or to take the next piece of its arguments, where jobs have
+/// a time limit: much longer than even a crowded machine lets a process wait for its turn.
+const TAKE_TIME: Duration = Duration::from_secs(2);
+/// A job is started in at most so many workers.
+const ATTEMPTS: u32 = 2;
+/// So many workers may be lost before they have started the job that is their next. Somebody may kill workers at random,
+/// but who loses as many as these would go on so without end.
+const LOSSES: u32 = 5;
+/// The signal of a system call that a worker must not make: a policy violation, which a second try would only repeat.
+const SIGSYS: i32 = 31;
+
+impl Driver {
+    /// Takes back the jobs of a worker that hung up, spoke nonsense or was killed, and decides on each.
+    pub(in crate::pool) fn lose(&mut self, index: usize, broken: Option<Broken>) {
+        let seat = &mut self.seats[index];
+        seat.ready = false;
+        let Some(link) = seat.link.take() else { return };
+        let killed_for = seat.killed_for.take();
+        let innocent = killed_for
+            .as_ref()
+            .is_some_and(|(_, answered)| link.answered() > *answered);
+        let killed_for = killed_for.map(|(cause, _)| cause);
+        let blame = matches!(killed_for, Some(Cause::Timeout(_))) && !innocent;
+        self.unwatch(&link);
+        self.news = true;
+        let pid = link.pid();
+        let Lost {
+            end,
+            running,
+            waiting,
+        } = link.lose(broken, blame);
+        self.counts.lost += 1;
+        self.keeper_wanted = true;
+        if killed_for.is_none() {
+            self.losses.push_back(Instant::now());
+        }
+        for chunk in waiting.into_iter().rev() {
+            // The list that was lost at the front; those behind it were not begun.
+            let mut chunk = if chunk.losses > 0 && chunk.asked().is_some() {
+                chunk.owner.refuse();
+                let function = chunk.owner.function;
+                chunk.one_by_one(function)
+            } else {
+                chunk
+            };
+            if chunk.losses >= LOSSES && killed_for.is_none() {
+                let behind = chunk.split_off(1);
+                self.fail(&chunk, Cause::WorkerLost(end.clone()), 0, Some(pid));
+                behind.into_iter().for_each(|chunk| self.requeue(chunk));
+            } else {
+                self.requeue(chunk);
+            }
+        }
+        let Some((mut chunk, stderr)) = running else {
+            return;
+        };
+        let killed_for = killed_for.filter(|_| !innocent);
+        let attempt = if innocent && self.rules.retry {
+            chunk.attempts
+        } else {
+            chunk.attempts + 1
+        };
+        let again = killed_for.is_none() && self.rules.retry && end != End::Killed(SIGSYS);
+        if again && attempt < ATTEMPTS && !matches!(end, End::Nonsense(_)) {
+            chunk.attempts = attempt;
+            self.counts.retried += 1;
+            return self.requeue(chunk);
+        }
+        let cause = match killed_for {
+            Some(cause) => cause,
+            None if attempt >= ATTEMPTS => Cause::Poisoned(end),
+            None => Cause::WorkerLost(end),
+        };
+        let fault = Box::new(Fault {
+            job: chunk.first,
+            attempt,
+            pid: Some(pid),
+            cause,
+            backtrace: Vec::new(),
+            stderr,
+        });
+        deliver(
+            &chunk.owner,
+            Run::Fault {
+                fault,
+                worker: index,
+            },
+            &mut self.tasks,
+            &mut self.notes,
+        );
+        self.news = true;
+        self.counts.done += 1;
+    }
+
+    pub(super) fn requeue(&mut self, chunk: Jobs) {
+        match &self.state {
+            State::Open | State::Closed => self.queue.push_front(chunk),
+            State::Terminated => self.fail(&chunk, Cause::Cancelled, 0, None),
+            State::Broken(reason) => self.fail(&chunk, Cause::NoWorker(reason.clone()), 0, None),
+        }
+    }
+
+    /// Gives every job of a chunk the same end.
+    pub(super) fn fail(&mut self, chunk: &Jobs, cause: Cause, attempt: u32, pid: Option<u32>) {
+        for job in chunk.first..chunk.first + u64::from(chunk.count) {
+            let fault = Box::new(Fault {
+                job,
+                attempt,
+                pid,
+                cause: cause.clone(),
+                backtrace: Vec::new(),
+                stderr: String::new(),
+            });
+            deliver(
+                &chunk.owner,
+                Run::Fault { fault, worker: 0 },
+                &mut self.tasks,
+                &mut self.notes,
+            );
+            self.news = true;
+            self.counts.done += 1;
+        }
+    }
+
+    /// Kills workers whose job runs longer than it may, although the engine should have ended it.
+    pub(super) fn end_overdue(&mut self) {
+        let Some(limit) = self.rules.timeout else {
+            return;
+        };
+        for index in 0..self.seats.len() {
+            let seat = &mut self.seats[index];
+            let Some(link) = seat
+                .link
+                .as_mut()
+                .filter(|_| seat.ready && seat.killed_for.is_none())
+            else {
+                continue;
+            };
+            match link.running_for() {
+                Some(running) if running > limit + GRACE => {
+                    seat.killed_for = Some((Cause::Timeout(limit), link.answered()));
+                    link.kill();
+                }
+                // It has jobs, and does not begin: as good as dead.
+                None if link.chunks() > 0
+                    && seat
+                        .since
+                        .is_some_and(|since| since.elapsed() > limit + TAKE_TIME) =>
+                {
+                    link.kill()
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// When somebody has to look at the deadlines again.
+    pub(in crate::pool) fn next_check(&mut self) -> Option<Duration> {
+        let limit = self.rules.timeout? + GRACE;
+        let links = self.seats.iter_mut().filter_map(|seat| seat.link.as_mut());
+        let left = links
+            .filter(|link| link.chunks() > 0)
+            .map(|link| limit.saturating_sub(link.running_for().unwrap_or_default()));
+        left.min().map(|left| left + Duration::from_millis(1))
+    }
+
+    /// Ends the running job of a cancelled task, the only way there is: with its worker.
+    pub(in crate::pool) fn cancel(&mut self, task: &Arc<Task>) {
+        task.cancel();
+        // What was answered by now tells what runs.
+        for index in 0..self.seats.len() {
+            self.collect(index);
+        }
+        for seat in &mut self.seats {
+            let Some(link) = seat.link.as_ref().filter(|_| seat.ready) else {
+                continue;
+            };
+            if link
+                .running()
+                .is_some_and(|(chunk, _)| Arc::ptr_eq(&chunk.owner, task))
+            {
+                seat.killed_for = Some((Cause::Cancelled, link.answered()));
+                link.kill();
+            }
+        }
+        let (gone, kept): (VecDeque<Jobs>, _) = std::mem::take(&mut self.queue)
+            .into_iter()
+            .partition(|chunk| Arc::ptr_eq(&chunk.owner, task));
+        self.queue = kept;
+        gone.iter()
+            .for_each(|chunk| self.fail(chunk, Cause::Cancelled, 0, None));
+    }
+
+    /// Kills a worker that has come to a job which was cancelled while it waited there.
+    pub(super) fn end_cancelled(&mut self, index: usize) {
+        let seat = &mut self.seats[index];
+        let Some(link) = seat.link.as_ref().filter(|_| seat.killed_for.is_none()) else {
+            return;
+        };
+        if link
+            .running()
+            .is_some_and(|(chunk, _)| chunk.owner.is_cancelled())
+        {
+            seat.killed_for = Some((Cause::Cancelled, link.answered()));
+            link.kill();
+        }
+    }
+
+    /// Ends everything at once. Every job has an outcome after this.
+    pub(in crate::pool) fn terminate(&mut self, state: State) {
+        self.state = state;
+        self.news = true;
+        let cause = match &self.state {
+            State::Broken(reason) => Cause::NoWorker(reason.clone()),
+            _ => Cause::Cancelled,
+        };
+        for chunk in std::mem::take(&mut self.queue) {
+            self.fail(&chunk, cause.clone(), 0, None);
+        }
+        // All are killed before the first is waited for.
+        for seat in &mut self.seats {
+            seat.killed_for = Some((cause.clone(), u64::MAX));
+            seat.link.iter().for_each(Link::kill);
+        }
+        for index in 0..self.seats.len() {
+            self.lose(index, None);
+        }
+    }
+}
