@@ -35,10 +35,9 @@ pub(super) struct Template {
 pub(super) struct Instance {
     pub(super) store: Store<State>,
     instance: wasmtime::component::Instance,
-    /// The functions that were called before, by their index in the description.
-    bound: Vec<Option<Box<dyn Call>>>,
-    /// The same for their loops.
-    swept: Vec<Option<Sweep>>,
+    /// The functions that were called before, and their loops.
+    bound: Bound<Box<dyn Call>>,
+    swept: Bound<Sweep>,
     fuel: Option<u64>,
 }
 
@@ -115,8 +114,8 @@ impl Template {
         Ok(Instance {
             store,
             instance,
-            bound: Vec::new(),
-            swept: Vec::new(),
+            bound: Bound(Vec::new()),
+            swept: Bound(Vec::new()),
             fuel: self.limits.fuel,
         })
     }
@@ -171,13 +170,9 @@ impl Instance {
         arguments: &[u8],
         result: &mut Vec<u8>,
     ) -> Result<()> {
-        if self.bound.get(place).is_none_or(Option::is_none) {
-            self.bind(place, export)?;
-        }
-        match &self.bound[place] {
-            Some(function) => function.call(&mut self.store, &export.function, arguments, result),
-            None => unreachable!("it was bound just now"),
-        }
+        let bind = || bind(&self.instance, export, &mut self.store);
+        let function = self.bound.get(place, bind)?;
+        function.call(&mut self.store, &export.function, arguments, result)
     }
 
     /// Calls an export of the description, which stands there at `place`, for many jobs. Appends the results of those that
@@ -190,41 +185,41 @@ impl Instance {
         words: Vec<u64>,
         results: &mut Vec<u8>,
     ) -> (u32, Result<()>) {
-        if self.swept.get(place).is_none_or(Option::is_none)
-            && let Err(error) = self.bind_sweep(place, export)
-        {
-            return (0, Err(error));
-        }
-        match &self.swept[place] {
-            Some(sweep) => {
+        let bind = || Sweep::new(export.sweep, &self.instance, &mut self.store);
+        match self.swept.get(place, bind) {
+            Ok(sweep) => {
                 let result = export.function.result.as_ref();
                 sweep.call(&mut self.store, jobs, words, result, results)
             }
-            None => unreachable!("it was bound just now"),
+            Err(error) => (0, Err(error)),
         }
     }
+}
 
-    #[cold]
-    fn bind_sweep(&mut self, place: usize, export: &Export) -> Result<()> {
-        let number = (export.sweep).ok_or_else(|| wasmtime::Error::msg("nothing sweeps it"))?;
-        let sweep = Sweep::new(number, &self.instance, &mut self.store)?;
-        if self.swept.len() <= place {
-            self.swept.resize_with(place + 1, || None);
-        }
-        self.swept[place] = Some(sweep);
-        Ok(())
-    }
+#[cold]
+fn bind(
+    instance: &wasmtime::component::Instance,
+    export: &Export,
+    store: &mut Store<State>,
+) -> Result<Box<dyn Call>> {
+    let function = instance.get_func(&mut *store, export.index);
+    let function = function.ok_or_else(|| wasmtime::Error::msg("the export is no function"))?;
+    (export.bind)(function, store)
+}
 
-    #[cold]
-    fn bind(&mut self, place: usize, export: &Export) -> Result<()> {
-        let function = self.instance.get_func(&mut self.store, export.index);
-        let function = function.ok_or_else(|| wasmtime::Error::msg("the export is no function"))?;
-        let function = (export.bind)(function, &self.store)?;
-        if self.bound.len() <= place {
-            self.bound.resize_with(place + 1, || None);
+/// What was looked up before, by the function's index in the description.
+struct Bound<T>(Vec<Option<T>>);
+
+impl<T> Bound<T> {
+    #[inline]
+    fn get(&mut self, place: usize, bind: impl FnOnce() -> Result<T>) -> Result<&T> {
+        if self.0.len() <= place {
+            self.0.resize_with(place + 1, || None);
         }
-        self.bound[place] = Some(function);
-        Ok(())
+        match &mut self.0[place] {
+            Some(bound) => Ok(bound),
+            empty => Ok(empty.insert(bind()?)),
+        }
     }
 }
 

@@ -29,8 +29,13 @@ pub(super) struct Sweep {
 }
 
 impl Sweep {
-    /// Finds the loop of this number, where there is one in the component.
-    pub(super) fn new(number: u32, instance: &Instance, store: &mut Store<State>) -> Result<Sweep> {
+    /// Finds the loop of this number in the component.
+    pub(super) fn new(
+        number: Option<u32>,
+        instance: &Instance,
+        store: &mut Store<State>,
+    ) -> Result<Sweep> {
+        let number = number.ok_or_else(|| wasmtime::Error::msg("nothing sweeps it"))?;
         let window = instance.get_typed_func::<(), (WasmList<u64>,)>(&mut *store, WINDOW)?;
         let run = instance.get_typed_func(&mut *store, format!("{PREFIX}{number}"))?;
         Ok(Sweep {
