@@ -1,10 +1,11 @@
 //! Starts workers behind all walls, one after the other, and counts those that serve:
-//! `cargo run --release --example strict_starts`, with another number of them as an argument.
+//! `cargo run --release --example strict_starts`, with another number of them as an argument, and then `off` to see what the
+//! walls cost.
 //!
 //! Each job here has a worker of its own, so that a start that fails now and then shows. What is printed last is how long
 //! a job took, the start of its worker included.
 
-use anyhow::{Context, ensure};
+use anyhow::{Context, bail, ensure};
 use host::{Pool, Sandbox};
 use std::collections::BTreeSet;
 use std::time::Instant;
@@ -14,14 +15,20 @@ const STARTS: u64 = 1000;
 
 fn main() -> anyhow::Result<()> {
     host::init();
-    let starts = match std::env::args().nth(1) {
+    let mut arguments = std::env::args().skip(1);
+    let starts = match arguments.next() {
         Some(number) => number.parse().context("the argument is how many starts")?,
         None => STARTS,
+    };
+    let sandbox = match arguments.next().as_deref() {
+        None => Sandbox::Strict,
+        Some("off") => Sandbox::Off,
+        Some(other) => bail!("the second argument can be `off`, it is `{other}`"),
     };
     let pool = Pool::builder()
         .component("arith")
         .workers(1)
-        .sandbox(Sandbox::Strict)
+        .sandbox(sandbox)
         .max_jobs_per_worker(1)
         .build()?;
     let begun = Instant::now();
@@ -50,6 +57,9 @@ fn main() -> anyhow::Result<()> {
         "{} workers served",
         workers.len()
     );
-    println!("{} of {starts} strict starts, {each:?} each", workers.len());
+    println!(
+        "{} of {starts} starts, sandbox {sandbox:?}: {each:?} each",
+        workers.len()
+    );
     Ok(())
 }
