@@ -18,6 +18,7 @@ mod process;
 mod program;
 mod proofs;
 mod readme;
+mod sharing;
 mod tidy;
 mod types;
 mod values;

@@ -252,7 +252,7 @@ fn guests() -> Vec<String> {
 /// What guests/build computes: of each file, in the byte order of their paths, the path, a zero, the content, a zero.
 fn hash_of_sources(guest: &str) -> String {
     let mut paths = files(&format!("guests/{guest}"));
-    paths.extend(files("wit/tasks"));
+    paths.extend(files("wit"));
     paths.extend(["guests/Cargo.toml".into(), "guests/Cargo.lock".into()]);
     paths.sort();
     let mut hash = Sha256::new();

@@ -12,6 +12,7 @@ mod memory;
 mod number;
 mod reader;
 mod report;
+mod shared;
 mod stderr;
 pub(crate) mod sweep;
 #[cfg(test)]
@@ -24,6 +25,7 @@ pub(crate) use instance::copied_bytes;
 pub(crate) use stderr::StderrSink;
 
 use crate::job::{FaultReport, Grants, Isolation, Limits};
+use crate::shared::Party;
 use crate::types::Function;
 use crate::wire::Start;
 use anyhow::{Context, bail};
@@ -85,6 +87,7 @@ impl Guest {
         start: &Start,
         code: BorrowedFd<'_>,
         stderr: StderrSink,
+        party: Option<Party>,
     ) -> anyhow::Result<Guest> {
         let component = code::load(&engine, code)?;
         warm_up(&component, &start.grants)?;
@@ -109,6 +112,7 @@ impl Guest {
                 &start.grants,
                 stderr,
                 start.description.sweeps.iter().any(Option::is_some),
+                party.map(|party| (party, start.room)),
             )?,
             isolation: start.isolation,
             initializer: start.initializer.clone(),
@@ -120,6 +124,14 @@ impl Guest {
                 .transpose()?,
             pace: Pace::new(),
         })
+    }
+
+    /// Takes note of which job is the next, and how often it is started.
+    #[inline]
+    pub(crate) fn begin(&mut self, job: u64, _attempt: u32) {
+        if let Some((party, _)) = &self.template.party {
+            party.introduce(std::process::id(), Some(job));
+        }
     }
 
     /// Calls the function with this index in the description, and appends its encoded result to `result`.

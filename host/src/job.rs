@@ -46,6 +46,14 @@ pub enum Cause {
     /// The job ran longer than it may.
     #[error("still running after {}", milliseconds(*.0))]
     Timeout(Duration),
+    /// The job was waiting for a shared object when its time was over. The text names the object, and who held it.
+    #[error("still waiting after {} for the {object}", milliseconds(*.limit))]
+    Waiting {
+        /// How long the job might run.
+        limit: Duration,
+        /// What it waited for.
+        object: String,
+    },
     /// The job used up its fuel.
     #[error("out of fuel: it may use {0} units")]
     Fuel(u64),

@@ -26,6 +26,7 @@
 #![warn(clippy::print_stdout, clippy::print_stderr, clippy::exit)]
 
 pub mod component;
+pub mod shared;
 pub mod value;
 
 mod pool;
@@ -52,7 +53,8 @@ pub use pool::{
     wait,
 };
 pub use role::NoChildren;
-pub use types::{Case, Description, Field, FindError, Function, Type};
+pub use shared::{Shared, SharedError};
+pub use types::{Case, Description, Field, FindError, Function, Object, Type};
 pub use value::Value;
 
 /// Serves as a worker, and does not return, if this process was started as one. Call it in the first line of `main`.

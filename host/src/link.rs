@@ -13,6 +13,7 @@ use crate::job::{End, FaultReport};
 use crate::lockdown::WallReport;
 use crate::ring::{self, Reader, Writer};
 use crate::role::{self, NoChildren, Role};
+use crate::shared::{Seat, Shared, SharedError};
 use crate::wire::{self, Header, Hello, Kind};
 use buffer::Buffer;
 pub(crate) use chunk::{Answer, Answers, Asked, Chunk};
@@ -42,6 +43,8 @@ pub(crate) struct Launch {
     pub(crate) start: OwnedFd,
     /// The longest result, in bytes. A worker that announces more is lying.
     pub(crate) max_result_bytes: u32,
+    /// The objects that its jobs share.
+    pub(crate) shared: Option<Shared>,
 }
 
 /// A worker could not be started.
@@ -66,6 +69,9 @@ pub enum StartError {
     /// This machine does not give what [`Sandbox::Strict`](crate::Sandbox::Strict) wants.
     #[error("this machine cannot shut a worker in: {0}")]
     Unprotected(String),
+    /// It would be one too many who work on the shared objects.
+    #[error(transparent)]
+    Shared(SharedError),
     /// The worker ended before it was ready.
     #[error("the worker ended before it was ready: {end}{}", said(.stderr))]
     Died {
@@ -127,6 +133,9 @@ pub(crate) struct Link<O> {
     /// What the worker claims about the running job, since this many answers.
     claim: (u64, u64),
     reaped: bool,
+    /// Its place among those who work on shared objects. It goes when the process is reaped, and what the worker held is
+    /// free then.
+    _seat: Option<Seat>,
 }
 
 struct Flying<O> {
@@ -155,18 +164,29 @@ impl<O> Link<O> {
             None,
         )
         .map_err(system("a socket"))?;
-        let descriptors = [
+        let mut descriptors = vec![
             requests.as_fd(),
             answers.as_fd(),
             launch.code.as_fd(),
             launch.start.as_fd(),
         ];
-        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(4))];
+        let seat = match &launch.shared {
+            Some(shared) => {
+                descriptors.push(shared.memory());
+                Some(shared.seat().map_err(StartError::Shared)?)
+            }
+            None => None,
+        };
+        let party = seat.as_ref().map_or(0, Seat::number);
+        let mut numbers = [0; 8];
+        numbers[..4].copy_from_slice(&slot.to_le_bytes());
+        numbers[4..].copy_from_slice(&party.to_le_bytes());
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(5))];
         let mut ancillary = SendAncillaryBuffer::new(&mut space);
         ancillary.push(SendAncillaryMessage::ScmRights(&descriptors));
         rustix::net::sendmsg(
             &control,
-            &[IoSlice::new(&slot.to_le_bytes())],
+            &[IoSlice::new(&numbers)],
             &mut ancillary,
             SendFlags::NOSIGNAL,
         )
@@ -212,6 +232,7 @@ impl<O> Link<O> {
             refused: Vec::new(),
             claim: (u64::MAX, 0),
             reaped: false,
+            _seat: seat,
         })
     }
 

@@ -22,6 +22,7 @@ pub use stream::Imap;
 
 use crate::codec::EncodeError;
 use crate::job::Fault;
+use crate::shared::Shared as Objects;
 use crate::types::{Description, FindError, Function};
 use driver::State;
 use func::{Call, Shape};
@@ -40,6 +41,7 @@ use stream::{Order, Stream};
 #[derive(Debug)]
 pub struct Pool {
     shared: Arc<Shared>,
+    objects: Objects,
     keeper: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -115,6 +117,11 @@ impl Pool {
     /// worker, or three chunks where the chunks have a fixed size.
     pub fn look_ahead(&self) -> u64 {
         self.shared.look_ahead()
+    }
+
+    /// The memory in which the objects are that this pool's jobs can share: to make them there.
+    pub fn shared(&self) -> &Objects {
+        &self.objects
     }
 
     /// Looks a function up, by its bare name where that is unique, as `interface/name`, or by its full name

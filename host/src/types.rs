@@ -4,9 +4,11 @@
 //! whatever name a WIT file gave them. This module knows no values and no bytes.
 
 mod description;
+mod object;
 
 pub use description::{Description, FindError};
 pub(crate) use description::{closest, did_you_mean};
+pub use object::Object;
 
 use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -15,8 +17,8 @@ use std::fmt;
 
 /// A WIT value type.
 ///
-/// *Source*: the value types of the component model (`Explainer.md`, "Type definitions"). Handles to resources, streams
-/// and futures are not among them, because such values cannot travel between processes.
+/// *Source*: the value types of the component model (`Explainer.md`, "Type definitions"). Handles to a guest's own
+/// resources, streams and futures are not among them, because such values cannot travel between processes.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(remote = "Self")]
 #[non_exhaustive]
@@ -68,6 +70,8 @@ pub enum Type {
     },
     /// `flags { name, … }`.
     Flags(Vec<String>),
+    /// `borrow<t>` of a resource of `pool:shared`, as a parameter.
+    Borrow(Object),
 }
 
 /// A named value: a field of a record, or a parameter of a function.
@@ -102,11 +106,33 @@ pub struct Function {
 }
 
 impl Function {
+    /// Whether it takes shared objects, and so does something outside its own memory.
+    pub(crate) fn takes_objects(&self) -> bool {
+        self.params.iter().any(|param| param.ty.has_objects())
+    }
+
     /// The full name, `ns:pkg/interface@version#name`, or the bare name for a function of the world.
     pub fn full_name(&self) -> String {
         match &self.interface {
             Some(interface) => format!("{interface}#{}", self.name),
             None => self.name.clone(),
+        }
+    }
+}
+
+impl Type {
+    fn has_objects(&self) -> bool {
+        let within = |ty: &Option<Box<Type>>| ty.as_ref().is_some_and(|ty| ty.has_objects());
+        match self {
+            Type::Borrow(_) => true,
+            Type::List(item) | Type::Option(item) => item.has_objects(),
+            Type::Tuple(items) => items.iter().any(Type::has_objects),
+            Type::Record(fields) => fields.iter().any(|field| field.ty.has_objects()),
+            Type::Variant(cases) => cases
+                .iter()
+                .any(|case| case.ty.as_ref().is_some_and(Type::has_objects)),
+            Type::Result { ok, err } => within(ok) || within(err),
+            _ => false,
         }
     }
 }
@@ -206,6 +232,7 @@ impl fmt::Display for Type {
             }
             Type::Enum(names) => write!(f, "enum {{ {} }}", names.join(", ")),
             Type::Flags(names) => write!(f, "flags {{ {} }}", names.join(", ")),
+            Type::Borrow(object) => write!(f, "borrow<{object}>"),
         }
     }
 }

@@ -3,6 +3,7 @@
 //! Typed callers never meet this module: their own Rust types travel by serde. It serves the program, which reads
 //! values as text, and callers who load components that they did not write.
 
+mod handle;
 pub mod json;
 mod text;
 pub mod wave;
@@ -10,6 +11,7 @@ pub mod wave;
 #[cfg(test)]
 pub(crate) mod arbitrary;
 
+pub use handle::Handle;
 pub use text::{Problem, TextError};
 
 /// A WIT value, shaped like the [`Type`](crate::Type) of the same name.
@@ -58,4 +60,6 @@ pub enum Value {
     Result(Result<Option<Box<Value>>, Option<Box<Value>>>),
     /// The names of the `flags` that are set, in their declared order.
     Flags(Vec<String>),
+    /// `borrow<t>` of a shared object.
+    Shared(Handle),
 }

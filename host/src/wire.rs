@@ -11,15 +11,16 @@ use serde::{Deserialize, Serialize};
 
 /// The version of everything that parent and child say to each other, the codec and the ring included. They are always
 /// the same program, so a difference means that another program was named as the worker.
-pub(crate) const VERSION: u32 = 2;
+pub(crate) const VERSION: u32 = 3;
 
 /// How many jobs a worker sweeps at a time, at most. The list of their results has to fit the limit on one result.
 pub(crate) const MOST_SWEPT: u32 = 256;
 
 /// What every worker of a pool needs to know before its first job, in a sealed memory that they share.
 ///
-/// It comes in one packet of four bytes, the worker's [slot](Start), with four descriptors: the request memory, the
-/// answer memory, the component's machine code, and this.
+/// It comes in one packet of eight bytes, the worker's place in the pool and its number among those who work on shared
+/// objects, with four descriptors: the request memory, the answer memory, the component's machine code, and this. A fifth
+/// is the memory of shared objects, if there is one.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Start {
     /// [`VERSION`] of the parent.
@@ -36,6 +37,8 @@ pub(crate) struct Start {
     pub isolation: Isolation,
     /// What has to stand around the worker's process.
     pub sandbox: Sandbox,
+    /// Which shared memory comes with this, by its number; 0 if there is none.
+    pub room: u32,
     /// A function to call in each new instance before its first job: its index, and its encoded arguments.
     pub initializer: Option<(u32, Vec<u8>)>,
 }
@@ -91,20 +94,44 @@ pub(crate) struct ChunkHead {
     pub(crate) function: u32,
     /// How many jobs it has.
     pub(crate) jobs: u32,
+    /// The index of the first job. The others follow it one by one.
+    pub(crate) first: u64,
+    /// How often the first job is started, this time included. The others are started for the first time.
+    pub(crate) attempt: u32,
 }
 
 impl ChunkHead {
-    pub(crate) fn encode(self) -> [u8; 8] {
-        (u64::from(self.function) | u64::from(self.jobs) << 32).to_le_bytes()
+    /// How many bytes it takes.
+    pub(crate) const BYTES: usize = 24;
+
+    pub(crate) fn encode(self) -> [u8; ChunkHead::BYTES] {
+        let words = [
+            u64::from(self.function) | u64::from(self.jobs) << 32,
+            self.first,
+            self.attempt.into(),
+        ];
+        let mut bytes = [0; ChunkHead::BYTES];
+        for (piece, word) in bytes.chunks_exact_mut(8).zip(words) {
+            piece.copy_from_slice(&word.to_le_bytes());
+        }
+        bytes
     }
 
-    pub(crate) fn decode(bytes: [u8; 8]) -> ChunkHead {
-        let word = u64::from_le_bytes(bytes);
+    pub(crate) fn decode(bytes: [u8; ChunkHead::BYTES]) -> ChunkHead {
+        let (words, _) = bytes.as_chunks::<8>();
+        let word = |n: usize| u64::from_le_bytes(words[n]);
         ChunkHead {
-            function: word as u32,
-            jobs: (word >> 32) as u32,
+            function: word(0) as u32,
+            jobs: (word(0) >> 32) as u32,
+            first: word(1),
+            attempt: word(2) as u32,
         }
     }
+}
+
+/// The index of a job near `first`, whose low 24 bits a [`Header`] has.
+pub(crate) fn index(first: u64, job: u32) -> u64 {
+    first + u64::from(job.wrapping_sub(first as u32) & 0xff_ffff)
 }
 
 /// The first eight bytes of a frame.

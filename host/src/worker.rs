@@ -8,6 +8,7 @@ use crate::job::{Cause, FaultReport};
 use crate::lockdown::calls::Needs;
 use crate::lockdown::{self, Before, Lockdown, Missing, WallReport};
 use crate::ring::{self, Bell, Log, Reader, Writer};
+use crate::shared::{Party, Segment};
 use crate::wire::{self, Header, Hello, Kind, Start};
 use anyhow::{Context, bail, ensure};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -95,7 +96,7 @@ struct Server<'a> {
 
 fn start(control: BorrowedFd<'_>) -> anyhow::Result<(Server<'_>, Vec<WallReport>)> {
     lockdown::arrive().context("cannot let go of what was inherited")?;
-    let [requests, answers, code, start] = receive(control)?;
+    let (numbers, [requests, answers, code, start], memory) = receive(control)?;
     let bytes = whole(start).context("cannot read what to start")?;
     let start: Start = postcard::from_bytes(&bytes).context("cannot understand what to start")?;
     ensure!(
@@ -108,6 +109,10 @@ fn start(control: BorrowedFd<'_>) -> anyhow::Result<(Server<'_>, Vec<WallReport>
     let log = Arc::new(Log::new(&answers));
     let mut lockdown = Lockdown::new(start.sandbox)?;
     // The engine opens what it needs of the system, and has not seen the guest.
+    let party = match memory {
+        Some(memory) => Some(party(numbers, &memory).context("cannot map shared objects")?),
+        None => None,
+    };
     let engine = Engine::start(&start.limits)?;
     let needs = needs(&start, pagemap()?);
     lockdown.before_load(&before(&start, control))?;
@@ -119,6 +124,7 @@ fn start(control: BorrowedFd<'_>) -> anyhow::Result<(Server<'_>, Vec<WallReport>
             let log = log.clone();
             move |bytes: &[u8]| log.append(bytes)
         }),
+        party,
     )?;
     let (spins, timed) = (start.spins, start.limits.timeout.is_some());
     drop(code);
@@ -136,6 +142,15 @@ fn start(control: BorrowedFd<'_>) -> anyhow::Result<(Server<'_>, Vec<WallReport>
         answered: 0,
     };
     Ok((server, walls))
+}
+
+/// Who this worker is among those who work on shared objects.
+fn party(numbers: [u8; 8], memory: &OwnedFd) -> anyhow::Result<Party> {
+    let [_, _, _, _, number @ ..] = numbers;
+    let segment = Arc::new(Segment::map(memory)?);
+    let party = Party::new(segment, u32::from_le_bytes(number));
+    party.introduce(std::process::id(), None);
+    Ok(party)
 }
 
 /// What the worker may still take and use when it loads its guest.
@@ -160,6 +175,7 @@ fn needs(start: &Start, pagemap: Option<u32>) -> Needs {
     Needs {
         timer: start.limits.timeout.is_some(),
         wasi: imports.iter().any(|name| name.starts_with("wasi:")),
+        shared: start.room != 0,
         // Where directories are granted there is a thread for them, whether the guest uses it or not.
         files: !start.grants.dirs.is_empty(),
         pagemap,
@@ -182,19 +198,19 @@ fn pagemap() -> std::io::Result<Option<u32>> {
 }
 
 /// Takes the parent's one packet and the descriptors that come with it.
-fn receive(control: BorrowedFd<'_>) -> anyhow::Result<[OwnedFd; 4]> {
-    let mut slot = [0; 4];
-    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(4))];
+fn receive(control: BorrowedFd<'_>) -> anyhow::Result<([u8; 8], [OwnedFd; 4], Option<OwnedFd>)> {
+    let mut numbers = [0; 8];
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(5))];
     let mut ancillary = RecvAncillaryBuffer::new(&mut space);
     let received = rustix::net::recvmsg(
         control,
-        &mut [IoSliceMut::new(&mut slot)],
+        &mut [IoSliceMut::new(&mut numbers)],
         &mut ancillary,
         RecvFlags::CMSG_CLOEXEC,
     )
     .context("this process is a worker, which only a pool can start")?;
     ensure!(
-        received.bytes == slot.len(),
+        received.bytes == numbers.len(),
         "the parent hung up before it said what to start"
     );
     let mut descriptors = Vec::new();
@@ -204,9 +220,13 @@ fn receive(control: BorrowedFd<'_>) -> anyhow::Result<[OwnedFd; 4]> {
             _ => bail!("the parent sent something else than descriptors"),
         }
     }
-    descriptors.try_into().map_err(|had: Vec<OwnedFd>| {
-        anyhow::anyhow!("the parent sent {} descriptors, not 4", had.len())
-    })
+    let shared = (descriptors.len() == 5)
+        .then(|| descriptors.pop())
+        .flatten();
+    let descriptors = descriptors.try_into().map_err(|had: Vec<OwnedFd>| {
+        anyhow::anyhow!("the parent sent {} descriptors, not 4 or 5", had.len())
+    })?;
+    Ok((numbers, descriptors, shared))
 }
 
 /// All that a memory holds. Its workers share one file offset, so each reads by position.
@@ -287,6 +307,8 @@ impl Server<'_> {
             let kind = if is_batch { Kind::Values } else { Kind::Value };
             let jobs = if is_batch { chunk.jobs } else { 1 };
             // Without a time limit nobody asks when the job started, only whether one runs.
+            self.guest
+                .begin(wire::index(chunk.first, header.job), chunk.attempt);
             let now = if self.timed {
                 monotonic_nanoseconds()
             } else {

@@ -88,6 +88,9 @@ pub(super) fn encode(value: &Value, ty: &Type, out: &mut Vec<u8>) -> Result<(), 
                 out[head + bit / 8] |= 1 << (bit % 8);
             }
         }
+        (Value::Shared(handle), Type::Borrow(object)) if handle.object() == *object => {
+            out.extend(handle.to_bytes());
+        }
         _ => return Err(refused(value, ty)),
     }
     Ok(())
@@ -171,6 +174,8 @@ pub(super) fn decode(input: &mut &[u8], ty: &Type) -> Result<Value, DecodeError>
                 .filter(|(bit, _)| bits[bit / 8] >> (bit % 8) & 1 == 1);
             Value::Flags(set.map(|(_, name)| name.clone()).collect())
         }
+        // Objects are lent to a job, and never come back.
+        Type::Borrow(_) => return Err(DecodeError::Malformed("a shared object is no result")),
     })
 }
 

@@ -7,6 +7,7 @@
 use super::decode::{DecodeError, Integers, read};
 use super::flag_bytes;
 use crate::types::Type;
+use crate::value::Handle;
 use serde::de::{Deserialize, DeserializeOwned};
 use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
@@ -106,6 +107,7 @@ fn put_sample(ty: &Type, round: usize, out: &mut Vec<u8>) {
         Type::S32 | Type::U32 | Type::F32 | Type::Char | Type::String => out.extend([0; 4]),
         Type::S64 | Type::U64 | Type::F64 => out.extend([0; 8]),
         Type::Flags(names) => out.resize(out.len() + flag_bytes(names.len()), 0),
+        Type::Borrow(_) => out.resize(out.len() + Handle::BYTES, 0),
         Type::List(item) => {
             out.extend(1u32.to_le_bytes());
             put_sample(item, round, out);

@@ -3,11 +3,11 @@
 //! Wasmtime's view, and not the WIT text, decides what can be called: the engine calls through the same types.
 
 use super::sweep;
-use crate::types::{Case, Description, Field, Function, Type};
+use crate::types::{Case, Description, Field, Function, Object, Type};
 use std::collections::BTreeSet;
 use wasmtime::Engine;
 use wasmtime::component::types::{ComponentFunc, ComponentItem};
-use wasmtime::component::{Component, types};
+use wasmtime::component::{Component, ResourceType, types};
 use wit_component::{DecodedWasm, WitPrinter};
 use wit_parser::{PackageId, WorldItem};
 
@@ -21,6 +21,7 @@ pub(super) fn describe(
     let ty = component.component_type();
     let mut exports = Exports {
         engine,
+        objects: objects(engine, &ty),
         functions: Vec::new(),
         uncallable: Vec::new(),
     };
@@ -50,6 +51,7 @@ pub(super) fn describe(
 /// The exported functions, as they are met.
 struct Exports<'a> {
     engine: &'a Engine,
+    objects: Objects,
     functions: Vec<Function>,
     uncallable: Vec<(String, String)>,
 }
@@ -80,7 +82,7 @@ impl Exports<'_> {
         let nested = interface.is_some_and(|path| path.contains('#'));
         let signature = match nested {
             true => Err("it is in an instance inside an instance, which WIT cannot name".into()),
-            false => signature(function),
+            false => signature(function, &self.objects),
         };
         match signature {
             Ok((params, result)) => {
@@ -93,24 +95,50 @@ impl Exports<'_> {
     }
 }
 
+/// The resources of `pool:shared` as this component imports them.
+type Objects = Vec<(ResourceType, Object)>;
+
+fn objects(engine: &Engine, ty: &types::Component) -> Objects {
+    let mut objects = Vec::new();
+    for (name, item) in ty.imports(engine) {
+        let ComponentItem::ComponentInstance(interface) = item.ty else {
+            continue;
+        };
+        if !name.starts_with("pool:shared/") {
+            continue;
+        }
+        for (name, item) in interface.exports(engine) {
+            if let ComponentItem::Resource(resource) = item.ty
+                && let Some(object) = Object::of_name(name)
+            {
+                objects.push((resource, object));
+            }
+        }
+    }
+    objects
+}
+
 type Signature = (Vec<Field>, Option<Type>);
 
 /// What a function takes and gives, or why that cannot travel between processes.
-fn signature(function: &ComponentFunc) -> Result<Signature, String> {
+fn signature(function: &ComponentFunc, objects: &Objects) -> Result<Signature, String> {
     if function.async_() {
         return Err("it is an async function".into());
     }
-    let params = function.params().map(|(name, ty)| match value_type(&ty) {
-        Ok(ty) => Ok(Field {
-            name: name.to_owned(),
-            ty,
-        }),
-        Err(what) => Err(format!(
-            "its parameter `{name}` has {what}, which exists only inside one guest"
-        )),
-    });
+    let params = function
+        .params()
+        .map(|(name, ty)| match value_type(&ty, objects) {
+            Ok(ty) => Ok(Field {
+                name: name.to_owned(),
+                ty,
+            }),
+            Err(what) => Err(format!(
+                "its parameter `{name}` has {what}, which exists only inside one guest"
+            )),
+        });
     let result = function.results().next().map(|ty| {
-        value_type(&ty)
+        // What is lent cannot be given back.
+        value_type(&ty, &Vec::new())
             .map_err(|what| format!("its result has {what}, which exists only inside one guest"))
     });
     Ok((params.collect::<Result<_, _>>()?, result.transpose()?))
@@ -118,7 +146,8 @@ fn signature(function: &ComponentFunc) -> Result<Signature, String> {
 
 /// The type in our words, or the name of the first thing in it that has no value outside the guest. Wasmtime refuses
 /// types that nest deeper than 100, so the recursion is bounded.
-fn value_type(ty: &types::Type) -> Result<Type, &'static str> {
+fn value_type(ty: &types::Type, objects: &Objects) -> Result<Type, &'static str> {
+    let value_type = |ty: &types::Type| value_type(ty, objects);
     let boxed = |ty: &types::Type| value_type(ty).map(Box::new);
     let optional = |ty: Option<types::Type>| ty.as_ref().map(boxed).transpose();
     Ok(match ty {
@@ -164,14 +193,20 @@ fn value_type(ty: &types::Type) -> Result<Type, &'static str> {
                 .map(|case| {
                     Ok::<_, &str>(Case {
                         name: case.name.to_owned(),
-                        ty: case.ty.as_ref().map(value_type).transpose()?,
+                        ty: case.ty.as_ref().map(&value_type).transpose()?,
                     })
                 })
                 .collect::<Result<_, _>>()?,
         ),
         types::Type::Enum(cases) => Type::Enum(cases.names().map(str::to_owned).collect()),
         types::Type::Flags(flags) => Type::Flags(flags.names().map(str::to_owned).collect()),
-        types::Type::Own(_) | types::Type::Borrow(_) => return Err("a handle to a resource"),
+        types::Type::Borrow(resource) => {
+            match objects.iter().find(|(known, _)| known == resource) {
+                Some((_, object)) => Type::Borrow(*object),
+                None => return Err("a handle to a resource"),
+            }
+        }
+        types::Type::Own(_) => return Err("a handle to a resource"),
         types::Type::Future(_) => return Err("a future"),
         types::Type::Stream(_) => return Err("a stream"),
         types::Type::ErrorContext => return Err("an error-context"),

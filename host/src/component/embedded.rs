@@ -3,7 +3,7 @@
 //! `guests/` has their sources. To embed another, build it into `guests/prebuilt/` and add its line here.
 
 /// The examples: the name that a user types, and the component.
-const EXAMPLES: [(&str, &[u8]); 7] = [
+const EXAMPLES: [(&str, &[u8]); 8] = [
     (
         "arith",
         include_bytes!("../../../guests/prebuilt/arith.wasm"),
@@ -20,6 +20,10 @@ const EXAMPLES: [(&str, &[u8]); 7] = [
     (
         "faults",
         include_bytes!("../../../guests/prebuilt/faults.wasm"),
+    ),
+    (
+        "shared",
+        include_bytes!("../../../guests/prebuilt/shared.wasm"),
     ),
     ("bare", include_bytes!("../../../guests/prebuilt/bare.wat")),
     (

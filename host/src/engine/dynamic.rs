@@ -4,9 +4,10 @@
 use super::instance::{Call, State};
 use super::number::Number;
 use super::reader::{Reader, Undecodable, put_length, put_text};
-use crate::types::{Function, Type};
+use super::shared;
+use crate::types::{Function, Object, Type};
 use wasmtime::Store;
-use wasmtime::component::{Func, Val};
+use wasmtime::component::{Func, ResourceAny, Val};
 
 /// A [`Bind`](super::typed::Bind) for every function.
 pub(super) fn bind(function: Func, _store: &Store<State>) -> wasmtime::Result<Box<dyn Call>> {
@@ -24,16 +25,27 @@ impl Call for Dynamic {
         result: &mut Vec<u8>,
     ) -> wasmtime::Result<()> {
         let mut reader = Reader::new(arguments);
+        let mut lender = Lender {
+            store: &mut *store,
+            handles: Vec::new(),
+        };
         let arguments = ty
             .params
             .iter()
-            .map(|param| decode(&param.ty, &mut reader))
-            .collect::<Result<Vec<_>, _>>()?;
-        reader.end()?;
+            .map(|param| decode(&param.ty, &mut reader, &mut lender))
+            .collect::<Result<Vec<_>, _>>();
+        let handles = lender.handles;
         // What a value is before the call doesn't matter.
         let mut values = [Val::Bool(false)];
         let values = &mut values[..ty.result.iter().len()];
-        self.0.call(store, &arguments, values)?;
+        let called = arguments.and_then(|arguments| {
+            reader.end()?;
+            self.0.call(&mut *store, &arguments, values)
+        });
+        if !handles.is_empty() {
+            take_back(store, handles, called.is_ok());
+        }
+        called?;
         let start = result.len();
         for (ty, value) in ty.result.iter().zip(values) {
             encode(ty, value, result).inspect_err(|_| result.truncate(start))?;
@@ -42,7 +54,31 @@ impl Call for Dynamic {
     }
 }
 
-fn decode(ty: &Type, bytes: &mut Reader<'_>) -> Result<Val, Undecodable> {
+/// Lends shared objects to the guest, from when they are met among the arguments to the end of the call.
+struct Lender<'a> {
+    store: &'a mut Store<State>,
+    handles: Vec<ResourceAny>,
+}
+
+impl Lender<'_> {
+    fn lend(&mut self, object: Object, handle: [u32; 4]) -> wasmtime::Result<Val> {
+        let number = self.store.data_mut().lent.lend(object, handle)?;
+        let resource = shared::resource(object, number, &mut *self.store)?;
+        self.handles.push(resource);
+        Ok(Val::Resource(resource))
+    }
+}
+
+#[cold]
+fn take_back(store: &mut Store<State>, handles: Vec<ResourceAny>, well: bool) {
+    for handle in handles {
+        // After a trap the store takes no more calls, and goes as a whole.
+        let _ = handle.resource_drop(&mut *store);
+    }
+    store.data_mut().lent.end(well);
+}
+
+fn decode(ty: &Type, bytes: &mut Reader<'_>, lender: &mut Lender<'_>) -> wasmtime::Result<Val> {
     Ok(match ty {
         Type::Bool => Val::Bool(bytes.bool()?),
         Type::S8 => Val::S8(Number::read(bytes)?),
@@ -60,31 +96,31 @@ fn decode(ty: &Type, bytes: &mut Reader<'_>) -> Result<Val, Undecodable> {
         Type::List(item) => {
             let count = bytes.length()?;
             if count > bytes.left() {
-                return Err(Undecodable("a list is longer than they are"));
+                return Err(Undecodable("a list is longer than they are").into());
             }
             Val::List(
                 (0..count)
-                    .map(|_| decode(item, bytes))
+                    .map(|_| decode(item, bytes, lender))
                     .collect::<Result<_, _>>()?,
             )
         }
         Type::Record(fields) => {
             let fields = fields
                 .iter()
-                .map(|field| Ok((field.name.clone(), decode(&field.ty, bytes)?)));
-            Val::Record(fields.collect::<Result<_, _>>()?)
+                .map(|field| Ok((field.name.clone(), decode(&field.ty, bytes, lender)?)));
+            Val::Record(fields.collect::<wasmtime::Result<_>>()?)
         }
         Type::Tuple(items) => Val::Tuple(
             items
                 .iter()
-                .map(|item| decode(item, bytes))
+                .map(|item| decode(item, bytes, lender))
                 .collect::<Result<_, _>>()?,
         ),
         Type::Variant(cases) => {
             let case = cases
                 .get(bytes.length()?)
                 .ok_or(Undecodable("a variant has no such case"))?;
-            Val::Variant(case.name.clone(), payload(case.ty.as_ref(), bytes)?)
+            Val::Variant(case.name.clone(), payload(case.ty.as_ref(), bytes, lender)?)
         }
         Type::Enum(names) => Val::Enum(
             names
@@ -93,21 +129,21 @@ fn decode(ty: &Type, bytes: &mut Reader<'_>) -> Result<Val, Undecodable> {
                 .clone(),
         ),
         Type::Option(some) => Val::Option(if bytes.bool()? {
-            payload(Some(some), bytes)?
+            payload(Some(some), bytes, lender)?
         } else {
             None
         }),
         Type::Result { ok, err } => Val::Result(if bytes.bool()? {
-            Err(payload(err.as_deref(), bytes)?)
+            Err(payload(err.as_deref(), bytes, lender)?)
         } else {
-            Ok(payload(ok.as_deref(), bytes)?)
+            Ok(payload(ok.as_deref(), bytes, lender)?)
         }),
         Type::Flags(names) => {
             let mut set = Vec::new();
             for names in names.chunks(8) {
                 let [bits] = bytes.array()?;
                 if u32::from(bits) >> names.len() != 0 {
-                    return Err(Undecodable("a flag is set that has no name"));
+                    return Err(Undecodable("a flag is set that has no name").into());
                 }
                 set.extend(
                     names
@@ -119,11 +155,23 @@ fn decode(ty: &Type, bytes: &mut Reader<'_>) -> Result<Val, Undecodable> {
             }
             Val::Flags(set)
         }
+        Type::Borrow(object) => {
+            let mut handle = [0; 4];
+            for number in &mut handle {
+                *number = Number::read(bytes)?;
+            }
+            lender.lend(*object, handle)?
+        }
     })
 }
 
-fn payload(ty: Option<&Type>, bytes: &mut Reader<'_>) -> Result<Option<Box<Val>>, Undecodable> {
-    ty.map(|ty| decode(ty, bytes).map(Box::new)).transpose()
+fn payload(
+    ty: Option<&Type>,
+    bytes: &mut Reader<'_>,
+    lender: &mut Lender<'_>,
+) -> wasmtime::Result<Option<Box<Val>>> {
+    ty.map(|ty| decode(ty, bytes, lender).map(Box::new))
+        .transpose()
 }
 
 fn encode(ty: &Type, value: &Val, out: &mut Vec<u8>) -> Result<(), Mismatch> {

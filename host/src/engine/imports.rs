@@ -28,6 +28,11 @@ pub(super) fn link(component: &Component) -> anyhow::Result<Linker<State>> {
         let interface = name
             .split_once('@')
             .map_or(name, |(interface, _version)| interface);
+        if let Some(shared) = interface.strip_prefix("pool:shared/")
+            && super::shared::link(&mut linker, shared, |state: &mut State| &mut state.lent)?
+        {
+            continue;
+        }
         link_interface(&mut linker, interface).with_context(|| format!("the import `{name}`"))?;
     }
     Ok(linker)

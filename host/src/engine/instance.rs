@@ -2,10 +2,12 @@
 
 use super::memory::MemoryLimit;
 use super::report;
+use super::shared::Lent;
 use super::stderr::{Stderr, StderrSink};
 use super::sweep::Sweep;
 use super::{Export, imports, ours, waiting};
 use crate::job::{FaultReport, Grants, Limits};
+use crate::shared::Party;
 use crate::types::Function;
 use anyhow::Context;
 use std::sync::Arc;
@@ -29,6 +31,8 @@ pub(super) struct Template {
     pub(super) stderr: Stderr,
     /// Whether the component has loops of ours in it.
     has_loops: bool,
+    /// Who works on shared objects, and in which memory they are.
+    pub(super) party: Option<(Party, u32)>,
 }
 
 /// A component that runs. After a fault it must not run again.
@@ -56,6 +60,7 @@ pub(super) trait Call: Send + Sync {
 /// What Wasmtime's host functions find when an instance calls them.
 pub(super) struct State {
     pub(super) memory: MemoryLimit,
+    pub(super) lent: Lent,
     wasi: Option<Wasi>,
     grants: Arc<Grants>,
     stderr: Stderr,
@@ -73,6 +78,7 @@ impl Template {
         grants: &Grants,
         stderr: StderrSink,
         has_loops: bool,
+        party: Option<(Party, u32)>,
     ) -> anyhow::Result<Template> {
         let linked = imports::link(component)?
             .instantiate_pre(component)
@@ -84,6 +90,7 @@ impl Template {
             grants: Arc::new(grants.clone()),
             stderr: Stderr::new(stderr),
             has_loops,
+            party,
         };
         // Once for the error, before any job.
         template.wasi_with_directories()?;
@@ -97,6 +104,7 @@ impl Template {
     ) -> std::result::Result<Instance, FaultReport> {
         let state = State {
             memory: MemoryLimit::new(self.limits.memory_bytes, self.has_loops),
+            lent: Lent::new(self.party.clone(), self.limits.timeout),
             wasi: self
                 .wasi_with_directories()
                 .map_err(|error| report::no_start(&error))?,

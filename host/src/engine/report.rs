@@ -1,6 +1,7 @@
 //! What is said of a job that failed: Wasmtime's error as a cause, a backtrace and the guest's last words.
 
 use super::reader::Undecodable;
+use super::shared::{Stranger, Waited};
 use super::sweep::PREFIX;
 use crate::job::{Cause, FaultReport, Limits};
 use wasmtime::{Trap, WasmBacktrace};
@@ -51,6 +52,15 @@ pub(super) fn no_function(index: u32) -> FaultReport {
 fn cause(error: &wasmtime::Error, limits: &Limits, memory_refused: bool) -> Cause {
     if let Some(undecodable) = error.downcast_ref::<Undecodable>() {
         return Cause::Start(undecodable.to_string());
+    }
+    if let (Some(Waited(object)), Some(limit)) = (error.downcast_ref(), limits.timeout) {
+        return Cause::Waiting {
+            limit,
+            object: object.clone(),
+        };
+    }
+    if let Some(stranger) = error.downcast_ref::<Stranger>() {
+        return Cause::Start(stranger.to_string());
     }
     if let Some(I32Exit(code)) = error.downcast_ref() {
         return Cause::Exit(*code);

@@ -40,7 +40,7 @@ pub(crate) enum Asked {
 
 impl<O> Chunk<O> {
     /// The frame of the head, which is always the first.
-    const HEAD_BYTES: usize = Header::BYTES + 8;
+    const HEAD_BYTES: usize = Header::BYTES + ChunkHead::BYTES;
     /// Where the items of a list start: behind its header and their number.
     const LIST_START: usize = Self::HEAD_BYTES + Header::BYTES + 4;
 
@@ -105,11 +105,13 @@ impl<O> Chunk<O> {
         let header = Header {
             kind: Kind::Chunk,
             job: 0,
-            length: 8,
+            length: ChunkHead::BYTES as u32,
         };
         let head = ChunkHead {
             function: self.function,
             jobs: self.count,
+            first: self.first,
+            attempt: self.attempts + 1,
         };
         self.frames[..Header::BYTES].copy_from_slice(&header.encode());
         self.frames[Header::BYTES..Self::HEAD_BYTES].copy_from_slice(&head.encode());

@@ -46,6 +46,8 @@ pub(crate) struct Needs {
     pub(crate) timer: bool,
     /// The guest imports WASI: clocks, random numbers, waiting.
     pub(crate) wasi: bool,
+    /// The guest works on shared objects: it waits for others and wakes them.
+    pub(crate) shared: bool,
     /// The guest was granted directories.
     pub(crate) files: bool,
     /// The descriptor by which memory is asked for the pages that were written.
@@ -129,7 +131,24 @@ pub(crate) fn serving(needs: &Needs) -> Vec<Call> {
     if needs.files {
         calls.extend(files());
     }
+    if needs.shared {
+        share(&mut calls);
+    }
     calls
+}
+
+/// Waiting at a word in shared memory, and waking who waits there.
+fn share(calls: &mut Vec<Call>) {
+    let forms =
+        [libc::FUTEX_WAIT, libc::FUTEX_WAKE].map(|operation| [Pin::Is(1, operation as u32)]);
+    match calls.iter_mut().find(|call| call.number == libc::SYS_futex) {
+        Some(futex) => futex.forms.extend(forms.map(Vec::from)),
+        None => {
+            let [wait, wake] = forms;
+            calls.push(call(libc::SYS_futex, "futex").with(&wait).with(&wake));
+            calls.push(call(libc::SYS_restart_syscall, "restart_syscall"));
+        }
+    }
 }
 
 /// Clocks, random numbers, waiting.
@@ -195,6 +214,7 @@ pub(crate) fn loading() -> Vec<Call> {
     let everything = Needs {
         timer: true,
         wasi: true,
+        shared: true,
         files: true,
         pagemap: None,
     };

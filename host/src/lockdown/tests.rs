@@ -126,6 +126,7 @@ fn everything() -> Needs {
     Needs {
         timer: true,
         wasi: true,
+        shared: true,
         files: true,
         pagemap: Some(3),
     }

@@ -10,7 +10,8 @@ use crate::job::{Dir, Grants, Isolation, Limits};
 use crate::link::{Launch, StartError};
 use crate::lockdown::Sandbox;
 use crate::sealed;
-use crate::types::Type;
+use crate::shared::{Shared as Objects, SharedError};
+use crate::types::{Function, Type};
 use crate::wire::{self, Start};
 use serde::Serialize;
 use std::io::Write;
@@ -43,6 +44,7 @@ pub struct Builder {
     program: Option<PathBuf>,
     cache: Option<PathBuf>,
     sandbox: Sandbox,
+    shared: Option<Objects>,
 }
 
 /// A function's name, and its arguments, encoded as soon as the type is known.
@@ -78,6 +80,9 @@ pub enum BuildError {
     /// No worker could be started.
     #[error(transparent)]
     Start(#[from] StartError),
+    /// There is no memory for shared objects.
+    #[error(transparent)]
+    Shared(#[from] SharedError),
     /// The system refused a descriptor, memory or a thread.
     #[error("the system refused what a pool needs: {0}")]
     System(#[from] std::io::Error),
@@ -166,6 +171,13 @@ impl Builder {
         self
     }
 
+    /// The memory of the objects that jobs share, so that other pools and processes can share them too. Default: memory of
+    /// the pool's own, [`Pool::shared`].
+    pub fn shared(mut self, memory: &Objects) -> Self {
+        self.shared = Some(memory.clone());
+        self
+    }
+
     /// The folder for compiled components. Default: `$XDG_CACHE_HOME/host`, or `~/.cache/host`.
     pub fn cache_dir(mut self, folder: impl Into<PathBuf>) -> Self {
         self.cache = Some(folder.into());
@@ -209,6 +221,9 @@ impl Builder {
         for dir in &mut grants.dirs {
             dir.host = std::path::absolute(&dir.host)?;
         }
+        let objects = self.shared.map_or_else(Objects::new, Ok)?;
+        let shares = |name: &String| name.starts_with("pool:shared/");
+        let shared_memory = (description.imports.iter().any(shares)).then(|| objects.clone());
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
         let workers = self.workers.unwrap_or(processors);
         let mut served = description.clone();
@@ -226,14 +241,18 @@ impl Builder {
             grants,
             isolation: self.isolation,
             sandbox: self.sandbox,
+            room: shared_memory.as_ref().map_or(0, Objects::id),
             initializer: initializer.transpose()?,
         };
         let message = postcard::to_stdvec(&start).map_err(std::io::Error::other)?;
         let message = sealed::filled("host-start", |memory| memory.write_all(&message))?;
+        // What a job did to shared objects would be done twice.
+        let may = |function: &Function| !start.grants.allow_effects() && !function.takes_objects();
+        let retry = description.functions.iter().map(may);
         let rules = Rules {
             timeout: self.limits.timeout,
             max_jobs: self.max_jobs_per_worker,
-            retry: !start.grants.allow_effects(),
+            retry: retry.collect(),
             // What is counted for each job needs each job by itself, and so does an instance of its own; and should a list
             // fail, its jobs run again.
             lists: !start.grants.allow_effects()
@@ -248,6 +267,7 @@ impl Builder {
             code,
             start: message.into(),
             max_result_bytes: self.limits.result_bytes,
+            shared: shared_memory,
         };
         let shared = Shared::new(description, launch, self.chunk, workers, rules)
             .map_err(std::io::Error::from)?;
@@ -259,6 +279,7 @@ impl Builder {
             .spawn(move || keeper.run())?;
         let pool = Pool {
             shared,
+            objects,
             keeper: Mutex::new(Some(thread)),
         };
         match started.recv() {

@@ -84,8 +84,8 @@ pub(super) struct Counts {
 pub(super) struct Rules {
     pub(super) timeout: Option<Duration>,
     pub(super) max_jobs: Option<u64>,
-    /// Whether running a job twice can do no harm.
-    pub(super) retry: bool,
+    /// For each function whether running a job twice can do no harm.
+    pub(super) retry: Vec<bool>,
     /// Whether jobs may be asked as a list.
     pub(super) lists: bool,
 }

@@ -68,6 +68,10 @@ impl Description {
         let [param] = &function.params[..] else {
             return None;
         };
+        // A list may be done twice, which shared objects would show.
+        if function.takes_objects() {
+            return None;
+        }
         let result = function.result.as_ref()?;
         let list_of = |list: &Type, item: &Type| matches!(list, Type::List(of) if **of == *item);
         let is_batch = |other: &Function| {

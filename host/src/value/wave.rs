@@ -8,7 +8,7 @@ mod write;
 #[cfg(test)]
 mod tests;
 
-use super::{TextError, Value};
+use super::{Handle, TextError, Value};
 use crate::types::{Case, Field, Type};
 use std::str::FromStr;
 use wasm_wave::ast::{Node, NodeType};
@@ -22,6 +22,18 @@ use wasm_wave::untyped::UntypedValue;
 /// # Errors
 /// Says what is wrong and where, if the text is not WAVE or the value not of this type.
 pub fn parse(text: &str, ty: &Type) -> Result<Value, TextError> {
+    parse_with(text, ty, |_| None)
+}
+
+/// As [`parse`], where the names of shared objects may stand for them.
+///
+/// # Errors
+/// As for [`parse`]; also if a name is that of no object, or of one of another kind.
+pub fn parse_with(
+    text: &str,
+    ty: &Type,
+    objects: impl Fn(&str) -> Option<Handle>,
+) -> Result<Value, TextError> {
     // A function without parameters takes an empty tuple, which the grammar doesn't have.
     if *ty == Type::Tuple(vec![]) && text.split_whitespace().collect::<String>() == "()" {
         return Ok(Value::Tuple(vec![]));
@@ -41,7 +53,11 @@ pub fn parse(text: &str, ty: &Type) -> Result<Value, TextError> {
                 .map_or(place.clone(), |detail| format!("{place}, {detail}")),
         )
     })?;
-    read(parsed.node(), ty, text)
+    let source = Source {
+        text,
+        objects: &objects,
+    };
+    read(parsed.node(), ty, source)
 }
 
 /// Splits a call such as `product(1, 2, 3)` into the function's name and its arguments, `(1, 2, 3)`, which
@@ -61,23 +77,36 @@ pub fn split_call(text: &str) -> Result<(&str, &str), TextError> {
     }
 }
 
-fn read(node: &Node, ty: &Type, source: &str) -> Result<Value, TextError> {
-    let found = &source[node.span()];
+/// The text that is read, and what names in it stand for.
+#[derive(Clone, Copy)]
+struct Source<'a> {
+    text: &'a str,
+    objects: &'a dyn Fn(&str) -> Option<Handle>,
+}
+
+impl<'a> Source<'a> {
+    fn of(&self, node: &Node) -> &'a str {
+        &self.text[node.span()]
+    }
+}
+
+fn read(node: &Node, ty: &Type, source: Source<'_>) -> Result<Value, TextError> {
+    let found = source.of(node);
     let wrong = |_| TextError::mismatch(ty, found);
     Ok(match ty {
         Type::Bool => Value::Bool(node.as_bool().map_err(wrong)?),
-        Type::S8 => Value::S8(node.as_number(source).map_err(wrong)?),
-        Type::U8 => Value::U8(node.as_number(source).map_err(wrong)?),
-        Type::S16 => Value::S16(node.as_number(source).map_err(wrong)?),
-        Type::U16 => Value::U16(node.as_number(source).map_err(wrong)?),
-        Type::S32 => Value::S32(node.as_number(source).map_err(wrong)?),
-        Type::U32 => Value::U32(node.as_number(source).map_err(wrong)?),
-        Type::S64 => Value::S64(node.as_number(source).map_err(wrong)?),
-        Type::U64 => Value::U64(node.as_number(source).map_err(wrong)?),
+        Type::S8 => Value::S8(node.as_number(source.text).map_err(wrong)?),
+        Type::U8 => Value::U8(node.as_number(source.text).map_err(wrong)?),
+        Type::S16 => Value::S16(node.as_number(source.text).map_err(wrong)?),
+        Type::U16 => Value::U16(node.as_number(source.text).map_err(wrong)?),
+        Type::S32 => Value::S32(node.as_number(source.text).map_err(wrong)?),
+        Type::U32 => Value::U32(node.as_number(source.text).map_err(wrong)?),
+        Type::S64 => Value::S64(node.as_number(source.text).map_err(wrong)?),
+        Type::U64 => Value::U64(node.as_number(source.text).map_err(wrong)?),
         Type::F32 => Value::F32(read_float(node, ty, source)?),
         Type::F64 => Value::F64(read_float(node, ty, source)?),
-        Type::Char => Value::Char(node.as_char(source).map_err(wrong)?),
-        Type::String => Value::String(node.as_str(source).map_err(wrong)?.into_owned()),
+        Type::Char => Value::Char(node.as_char(source.text).map_err(wrong)?),
+        Type::String => Value::String(node.as_str(source.text).map_err(wrong)?.into_owned()),
         Type::List(item) => {
             let items = node.as_list().map_err(wrong)?.enumerate();
             Value::List(
@@ -100,7 +129,7 @@ fn read(node: &Node, ty: &Type, source: &str) -> Result<Value, TextError> {
         }
         Type::Record(fields) => read_record(node, fields, ty, source)?,
         Type::Variant(cases) => {
-            let (name, payload) = node.as_variant(source).map_err(wrong)?;
+            let (name, payload) = node.as_variant(source.text).map_err(wrong)?;
             let case = cases.iter().find(|case| case.name == name);
             let Some(Case { ty, .. }) = case else {
                 return Err(TextError::unknown(
@@ -115,7 +144,7 @@ fn read(node: &Node, ty: &Type, source: &str) -> Result<Value, TextError> {
             )
         }
         Type::Enum(names) => {
-            let name = node.as_enum(source).map_err(wrong)?;
+            let name = node.as_enum(source.text).map_err(wrong)?;
             if !names.iter().any(|known| known == name) {
                 return Err(TextError::unknown("case", name, names));
             }
@@ -137,7 +166,7 @@ fn read(node: &Node, ty: &Type, source: &str) -> Result<Value, TextError> {
         }),
         Type::Flags(names) => {
             let set = node
-                .as_flags(source)
+                .as_flags(source.text)
                 .map_err(wrong)?
                 .map(|name| name.trim_start_matches('%'))
                 .collect::<Vec<_>>();
@@ -155,17 +184,26 @@ fn read(node: &Node, ty: &Type, source: &str) -> Result<Value, TextError> {
                     .collect(),
             )
         }
+        Type::Borrow(object) => match (source.objects)(found) {
+            Some(handle) if handle.object() == *object => Value::Shared(handle),
+            _ => {
+                return Err(TextError::mismatch(
+                    format_args!("the name of a {object}"),
+                    found,
+                ));
+            }
+        },
     })
 }
 
 fn read_float<T: FromStr + Into<f64> + Copy>(
     node: &Node,
     ty: &Type,
-    source: &str,
+    source: Source<'_>,
 ) -> Result<T, TextError> {
-    let found = &source[node.span()];
+    let found = source.of(node);
     let number: T = node
-        .as_number(source)
+        .as_number(source.text)
         .map_err(|_| TextError::mismatch(ty, found))?;
     // Rust reads a number that is too large as infinity; here only `inf` means that.
     let infinite: f64 = number.into();
@@ -175,13 +213,18 @@ fn read_float<T: FromStr + Into<f64> + Copy>(
     Ok(number)
 }
 
-fn read_record(node: &Node, fields: &[Field], ty: &Type, source: &str) -> Result<Value, TextError> {
-    let found = &source[node.span()];
+fn read_record(
+    node: &Node,
+    fields: &[Field],
+    ty: &Type,
+    source: Source<'_>,
+) -> Result<Value, TextError> {
+    let found = source.of(node);
     // An empty pair of braces is read as flags; it may as well be a record all of whose fields are `none`.
     let empty = node
-        .as_flags(source)
+        .as_flags(source.text)
         .is_ok_and(|mut names| names.next().is_none());
-    let given: Vec<(&str, &Node)> = match node.as_record(source) {
+    let given: Vec<(&str, &Node)> = match node.as_record(source.text) {
         Ok(given) => given.collect(),
         Err(_) if empty => vec![],
         Err(_) => return Err(TextError::mismatch(ty, found)),
@@ -209,13 +252,13 @@ fn read_payload(
     case: &str,
     payload: Option<&Node>,
     ty: Option<&Type>,
-    source: &str,
+    source: Source<'_>,
 ) -> Result<Option<Box<Value>>, TextError> {
     let read = match (payload, ty) {
         (None, None) => Ok(None),
         (Some(node), Some(ty)) => read(node, ty, source).map(|value| Some(Box::new(value))),
         (None, Some(ty)) => Err(TextError::mismatch(ty, "")),
-        (Some(node), None) => Err(TextError::mismatch("nothing", &source[node.span()])),
+        (Some(node), None) => Err(TextError::mismatch("nothing", source.of(node))),
     };
     read.map_err(|e| e.in_name(case))
 }

@@ -51,13 +51,14 @@ fn load_with(component: &[u8], grants: Grants) -> Trial {
         limits: Limits::default(),
         grants,
         isolation: Isolation::InstancePerWorker,
+        room: 0,
         initializer: None,
         sandbox: Sandbox::Off,
     };
     let engine = Engine::start(&start.limits).unwrap();
     let code = sealed::filled("host-test", |memory| memory.write_all(&code)).unwrap();
     Trial {
-        guest: Guest::load(engine, &start, code.as_fd(), Arc::new(|_| ())).unwrap(),
+        guest: Guest::load(engine, &start, code.as_fd(), Arc::new(|_| ()), None).unwrap(),
         description: start.description,
     }
 }
@@ -352,6 +353,6 @@ fn what_is_added_is_what_the_version_of_the_cache_stands_for() {
     let hash = Sha256::digest(added);
     assert_eq!(
         (crate::component::cache::FORMAT, hash[..4].to_vec()),
-        (3, vec![51, 138, 162, 156])
+        (4, vec![51, 138, 162, 156])
     );
 }

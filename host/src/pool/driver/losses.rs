@@ -69,12 +69,14 @@ impl Driver {
             return;
         };
         let killed_for = killed_for.filter(|_| !innocent);
-        let attempt = if innocent && self.rules.retry {
+        let retry = self.rules.retry.get(chunk.owner.function as usize);
+        let retry = retry.copied().unwrap_or(false);
+        let attempt = if innocent && retry {
             chunk.attempts
         } else {
             chunk.attempts + 1
         };
-        let again = killed_for.is_none() && self.rules.retry && end != End::Killed(SIGSYS);
+        let again = killed_for.is_none() && retry && end != End::Killed(SIGSYS);
         if again && attempt < ATTEMPTS && !matches!(end, End::Nonsense(_)) {
             chunk.attempts = attempt;
             self.counts.retried += 1;

@@ -46,6 +46,7 @@ impl Serialize for AsJson<'_> {
             Value::Result(Ok(value)) => entry(to, "ok", value.as_deref()),
             Value::Result(Err(value)) => entry(to, "err", value.as_deref()),
             Value::Flags(names) => to.collect_seq(names),
+            Value::Shared(handle) => to.collect_str(&format_args!("<{}>", handle.object())),
         }
     }
 }

@@ -29,6 +29,7 @@ impl fmt::Display for Value {
             Value::Record(fields) => write_all(f, ["{", "}"], fields, |f, (name, value)| {
                 write!(f, "{name}: {value}")
             }),
+            Value::Shared(handle) => write!(f, "<{}>", handle.object()),
             Value::Flags(names) => write_all(f, ["{", "}"], names, |f, name| f.write_str(name)),
             Value::Enum(name) => write_case(f, name, None),
             Value::Variant(name, payload) => write_case(f, name, payload.as_deref()),
