@@ -30,6 +30,7 @@ pub mod shared;
 pub mod value;
 
 mod pool;
+mod process;
 
 mod codec;
 mod engine;
@@ -52,6 +53,7 @@ pub use pool::{
     BuildError, Builder, Error, Func, FunctionError, Handle, Imap, Pool, Stats, When, WorkerStats,
     wait,
 };
+pub use process::{Exit, Process, Ready, SpawnError};
 pub use role::NoChildren;
 pub use shared::{Shared, SharedError};
 pub use types::{Case, Description, Field, FindError, Function, Object, Type};

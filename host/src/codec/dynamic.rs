@@ -11,7 +11,7 @@ use super::decode::take::{
 use super::encode::{EncodeError, find_case, put_bytes, put_length};
 use super::{NOTHING, flag_bytes};
 use crate::types::Type;
-use crate::value::Value;
+use crate::value::{Handle, Value};
 use serde::de::{Deserialize, Deserializer, Visitor};
 use serde::ser::{self, Serialize, Serializer};
 use std::fmt;
@@ -174,8 +174,8 @@ pub(super) fn decode(input: &mut &[u8], ty: &Type) -> Result<Value, DecodeError>
                 .filter(|(bit, _)| bits[bit / 8] >> (bit % 8) & 1 == 1);
             Value::Flags(set.map(|(_, name)| name.clone()).collect())
         }
-        // Objects are lent to a job, and never come back.
-        Type::Borrow(_) => return Err(DecodeError::Malformed("a shared object is no result")),
+        // Objects are lent to a job, and never come back: this is for whoever asks what fits a parameter.
+        Type::Borrow(object) => Value::Shared(Handle::from_bytes(*object, take(input)?)),
     })
 }
 

@@ -45,6 +45,8 @@ pub struct Builder {
     cache: Option<PathBuf>,
     sandbox: Sandbox,
     shared: Option<Objects>,
+    /// Whether each job is started once and never again.
+    once: bool,
 }
 
 /// A function's name, and its arguments, encoded as soon as the type is known.
@@ -178,6 +180,12 @@ impl Builder {
         self
     }
 
+    /// Starts each job once and never again, whatever becomes of its worker.
+    pub(crate) fn once(mut self) -> Self {
+        self.once = true;
+        self
+    }
+
     /// The folder for compiled components. Default: `$XDG_CACHE_HOME/host`, or `~/.cache/host`.
     pub fn cache_dir(mut self, folder: impl Into<PathBuf>) -> Self {
         self.cache = Some(folder.into());
@@ -247,7 +255,9 @@ impl Builder {
         let message = postcard::to_stdvec(&start).map_err(std::io::Error::other)?;
         let message = sealed::filled("host-start", |memory| memory.write_all(&message))?;
         // What a job did to shared objects would be done twice.
-        let may = |function: &Function| !start.grants.allow_effects() && !function.takes_objects();
+        let may = |function: &Function| {
+            !self.once && !start.grants.allow_effects() && !function.takes_objects()
+        };
         let retry = description.functions.iter().map(may);
         let rules = Rules {
             timeout: self.limits.timeout,

@@ -22,6 +22,15 @@ impl Handle {
         self.object
     }
 
+    pub(crate) fn from_bytes(object: Object, bytes: [u8; Handle::BYTES]) -> Handle {
+        let (pieces, _) = bytes.as_chunks::<4>();
+        let mut place = [0; 4];
+        for (number, piece) in place.iter_mut().zip(pieces) {
+            *number = u32::from_le_bytes(*piece);
+        }
+        Handle { object, place }
+    }
+
     pub(crate) fn to_bytes(self) -> [u8; Handle::BYTES] {
         let mut bytes = [0; Handle::BYTES];
         for (piece, number) in bytes.chunks_exact_mut(4).zip(self.place) {

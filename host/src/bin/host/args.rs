@@ -1,7 +1,7 @@
 //! What was typed. Nothing here looks at a component or counts processors; `plan` says what the words mean.
 
 use crate::exit;
-use crate::quantity::{self, Workers};
+use crate::quantity::{self, Numbers, Workers};
 use clap::{Args as Options, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use host::Dir;
@@ -28,6 +28,11 @@ pub(crate) enum Command {
     /// Call a function once
     #[command(after_help = CALL_EXAMPLES)]
     Call(CallArgs),
+    /// Call functions at the same time, each in a process of its own
+    #[command(after_help = PROCESS_EXAMPLES)]
+    Process(ProcessArgs),
+    /// Show what there is, step by step
+    Tour,
     /// Show how much faster more workers do the jobs of a function
     #[command(after_help = BENCH_EXAMPLES)]
     Bench(BenchArgs),
@@ -68,6 +73,8 @@ pub(crate) struct MapArgs {
     #[command(flatten)]
     pub run: RunArgs,
     #[command(flatten)]
+    pub objects: ObjectArgs,
+    #[command(flatten)]
     pub guest: GuestArgs,
     #[command(flatten)]
     pub output: OutputArgs,
@@ -90,6 +97,8 @@ pub(crate) struct StarmapArgs {
     #[command(flatten)]
     pub run: RunArgs,
     #[command(flatten)]
+    pub objects: ObjectArgs,
+    #[command(flatten)]
     pub guest: GuestArgs,
     #[command(flatten)]
     pub output: OutputArgs,
@@ -101,6 +110,23 @@ pub(crate) struct CallArgs {
     pub component: PathBuf,
     /// The function and its arguments in WAVE: `product(1, 2, 3)`
     pub call: String,
+    #[command(flatten)]
+    pub objects: ObjectArgs,
+    #[command(flatten)]
+    pub guest: GuestArgs,
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+#[derive(Debug, Options)]
+pub(crate) struct ProcessArgs {
+    /// A component's file, or the name of an embedded example such as `arith`
+    pub component: PathBuf,
+    /// The functions and their arguments in WAVE, a process each: `product(1, 2, 3)`
+    #[arg(value_name = "CALLS", required = true)]
+    pub calls: Vec<String>,
+    #[command(flatten)]
+    pub objects: ObjectArgs,
     #[command(flatten)]
     pub guest: GuestArgs,
     #[command(flatten)]
@@ -230,6 +256,48 @@ pub(crate) struct GuestArgs {
     pub sandbox: SandboxArgs,
 }
 
+/// Objects that jobs work on together. Their names stand for them among the arguments in WAVE.
+#[derive(Debug, Default, PartialEq, Options)]
+#[command(next_help_heading = "Shared objects, each may be repeated")]
+pub(crate) struct ObjectArgs {
+    /// A signed number, `value` in WIT
+    #[arg(long, value_name = "NAME=NUMBER", value_parser = quantity::named::<i64>)]
+    pub value: Vec<(String, i64)>,
+    /// An unsigned number
+    #[arg(long, value_name = "NAME=NUMBER", value_parser = quantity::named::<u64>)]
+    pub value_u64: Vec<(String, u64)>,
+    /// A floating-point number
+    #[arg(long, value_name = "NAME=NUMBER", value_parser = quantity::named::<f64>)]
+    pub value_f64: Vec<(String, f64)>,
+    /// Signed numbers
+    #[arg(long, value_name = "NAME=N,N…", value_parser = quantity::named::<Numbers<i64>>)]
+    pub array: Vec<(String, Numbers<i64>)>,
+    /// Floating-point numbers
+    #[arg(long, value_name = "NAME=N,N…", value_parser = quantity::named::<Numbers<f64>>)]
+    pub array_f64: Vec<(String, Numbers<f64>)>,
+    /// A lock
+    #[arg(long, value_name = "NAME")]
+    pub lock: Vec<String>,
+    /// A lock that its holder can acquire again
+    #[arg(long, value_name = "NAME")]
+    pub rlock: Vec<String>,
+    /// A semaphore with so many permits
+    #[arg(long, value_name = "NAME=PERMITS", value_parser = quantity::named::<u32>)]
+    pub semaphore: Vec<(String, u32)>,
+    /// A flag to wait for
+    #[arg(long, value_name = "NAME")]
+    pub event: Vec<String>,
+    /// A lock with a place to wait for what it guards to change
+    #[arg(long, value_name = "NAME")]
+    pub condition: Vec<String>,
+    /// A barrier for so many jobs
+    #[arg(long, value_name = "NAME=JOBS", value_parser = quantity::named::<u32>)]
+    pub barrier: Vec<(String, u32)>,
+    /// A queue of so many items at most
+    #[arg(long, value_name = "NAME=ITEMS", value_parser = quantity::named::<u32>)]
+    pub queue: Vec<(String, u32)>,
+}
+
 /// What stands around the processes that meet a guest.
 #[derive(Debug, Options)]
 pub(crate) struct SandboxArgs {
@@ -309,6 +377,10 @@ const STARMAP_EXAMPLES: &str = "Examples:
 const CALL_EXAMPLES: &str = "Examples:
   host call arith 'product(1, 2, 3)'
   host call ./my_task.wasm 'resize({width: 3})' --timeout 2s";
+
+const PROCESS_EXAMPLES: &str = "Examples:
+  host process arith 'square(12)' 'square-root(2)' --verbose
+  host process shared 'add(total, guard, 10000)' 'subtract(total, guard, 10000)' --value total=0 --lock guard";
 
 const BENCH_EXAMPLES: &str = "Examples:
   host bench arith cubes 1000

@@ -5,7 +5,7 @@
 
 use crate::args::{BenchArgs, Format, OutputArgs};
 use crate::exit::{self, Failure};
-use crate::form::Form;
+use crate::form::{Form, Named};
 use crate::items::Items;
 use crate::output;
 use crate::plan::{Jobs, Plan};
@@ -67,8 +67,8 @@ fn items(pool: &Pool, function: &str, texts: &[String]) -> Result<Vec<Vec<Value>
     let index = description.find(function).map_err(Failure::command_line)?;
     let function = &description.functions[index];
     let form = match function.params.len() {
-        1 => Form::item(function)?,
-        _ => Form::tuple(function),
+        1 => Form::item(function, &Named::default())?,
+        _ => Form::tuple(function, &Named::default()),
     };
     let items: Vec<_> = Items::read(texts, form)?.arguments().take(ITEMS).collect();
     match items.is_empty() {

@@ -23,5 +23,5 @@ pub(crate) fn call(args: CallArgs) -> Result<u8, Failure> {
         Talk::Jobs { .. } => Talk::Jobs { summary: false },
         Talk::Summary | Talk::Quiet => Talk::Quiet,
     };
-    run(Plan { talk, ..plan })
+    run(Plan { talk, ..plan }.sharing(&args.objects)?)
 }

@@ -1,7 +1,7 @@
 //! What the pool is fed with: the jobs' arguments, until they end, one is wrong, or the run is told to stop.
 
 use crate::exit::Failure;
-use crate::form::Form;
+use crate::form::{Form, Named};
 use crate::items::Items;
 use crate::lines::Lines;
 use crate::plan::{Jobs, Plan, Talk};
@@ -36,20 +36,22 @@ impl Feed {
         function: &Function,
         stop: &Arc<Stop>,
     ) -> Result<Feed, Failure> {
+        let named = plan.objects.as_ref().map(|objects| objects.handles());
+        let named: Named = Arc::new(named.unwrap_or_default());
         let items = match &plan.jobs {
-            Jobs::Items(texts) => Items::read(texts, Form::item(function)?)?,
-            Jobs::Tuples(texts) => Items::read(texts, Form::tuple(function))?,
-            Jobs::Call(arguments) => Items::call(arguments, Form::tuple(function))?,
+            Jobs::Items(texts) => Items::read(texts, Form::item(function, &named)?)?,
+            Jobs::Tuples(texts) => Items::read(texts, Form::tuple(function, &named))?,
+            Jobs::Call(arguments) => Items::call(arguments, Form::tuple(function, &named))?,
             Jobs::ItemLines(file) => {
                 return Feed::lines(
-                    Lines::open(file, Form::item(function)?, stop.clone())?,
+                    Lines::open(file, Form::item(function, &named)?, stop.clone())?,
                     plan,
                     stop,
                 );
             }
             Jobs::TupleLines(file) => {
                 return Feed::lines(
-                    Lines::open(file, Form::tuple(function), stop.clone())?,
+                    Lines::open(file, Form::tuple(function, &named), stop.clone())?,
                     plan,
                     stop,
                 );

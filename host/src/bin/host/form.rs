@@ -1,8 +1,13 @@
 //! What the text of one job must be: the value of the only parameter, or a tuple with all of them.
 
 use crate::exit::Failure;
-use host::value::TextError;
+use host::value::{Handle, TextError, wave};
 use host::{Function, Type, Value};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Shared objects by their names.
+pub(crate) type Named = Arc<BTreeMap<String, Handle>>;
 
 /// How one job's arguments are written.
 #[derive(Clone, Debug)]
@@ -11,18 +16,21 @@ pub(crate) struct Form {
     pub ty: Type,
     /// The function's name, for errors.
     function: String,
+    /// The shared objects that may be named.
+    objects: Named,
     /// Whether `ty` is the only parameter's type, not the tuple of all.
     alone: bool,
 }
 
 impl Form {
     /// The form for `map`, whose items are values of the only parameter.
-    pub(crate) fn item(function: &Function) -> Result<Form, Failure> {
+    pub(crate) fn item(function: &Function, objects: &Named) -> Result<Form, Failure> {
         let name = &function.name;
         match function.params.as_slice() {
             [only] => Ok(Form {
                 ty: only.ty.clone(),
                 function: name.clone(),
+                objects: objects.clone(),
                 alone: true,
             }),
             [] => Err(Failure::command_line(format!(
@@ -38,7 +46,7 @@ impl Form {
     }
 
     /// The form for `starmap` and `call`, whose items are tuples of all arguments.
-    pub(crate) fn tuple(function: &Function) -> Form {
+    pub(crate) fn tuple(function: &Function, objects: &Named) -> Form {
         let types = function
             .params
             .iter()
@@ -47,8 +55,14 @@ impl Form {
         Form {
             ty: Type::Tuple(types),
             function: function.name.clone(),
+            objects: objects.clone(),
             alone: false,
         }
+    }
+
+    /// Reads what was written in WAVE.
+    pub(crate) fn parse(&self, text: &str) -> Result<Value, TextError> {
+        wave::parse_with(text, &self.ty, |name| self.objects.get(name).copied())
     }
 
     /// The job's arguments, from what was written.

@@ -2,7 +2,7 @@
 
 use crate::exit::Failure;
 use crate::form::Form;
-use host::value::{Problem, wave};
+use host::value::Problem;
 use host::{Type, Value};
 use std::ops::Range;
 
@@ -72,7 +72,7 @@ impl Items {
 impl Item {
     fn read(text: &str, form: &Form, place: &str) -> Result<Item, Failure> {
         let Some(range) = range(text) else {
-            return wave::parse(text, &form.ty).map(Item::Value).map_err(|error| {
+            return form.parse(text).map(Item::Value).map_err(|error| {
                 let failure = form.misfit(place, &error);
                 let wants_string = matches!(&error.problem, Problem::Mismatch { wanted, .. } if wanted == "string");
                 match wants_string || form.ty == Type::String {

@@ -169,9 +169,9 @@ mod tests {
             result: None,
         };
         let form = if function.params.len() == 1 {
-            Form::item(&function).unwrap()
+            Form::item(&function, &Named::default()).unwrap()
         } else {
-            Form::tuple(&function)
+            Form::tuple(&function, &Named::default())
         };
         let lines = Lines::start(source, "stdin".into(), form, Arc::new(Stop::new())).unwrap();
         let show = |job: Vec<Value>| {

@@ -14,13 +14,16 @@ mod completions;
 mod doctor;
 mod inspect;
 mod map;
+mod process;
 mod starmap;
+mod tour;
 mod worker;
 
 mod feed;
 mod form;
 mod items;
 mod lines;
+mod objects;
 mod run;
 mod watch;
 
@@ -36,7 +39,7 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     host::init();
     let code = match Args::try_parse_from(args::typed(std::env::args_os())) {
-        Ok(args) => dispatch(args.command).unwrap_or_else(tell),
+        Ok(args) => run_command(args.command),
         Err(error) => {
             // Help and version come this way as well; a reader who closed the pipe has seen enough.
             let _ = error.print();
@@ -46,11 +49,18 @@ fn main() -> ExitCode {
     ExitCode::from(code)
 }
 
+/// Does what a command line says, and tells why if it cannot.
+fn run_command(command: Command) -> u8 {
+    dispatch(command).unwrap_or_else(tell)
+}
+
 fn dispatch(command: Command) -> Result<u8, Failure> {
     match command {
         Command::Map(args) => map::map(args),
         Command::Starmap(args) => starmap::starmap(args),
         Command::Call(args) => call::call(args),
+        Command::Process(args) => process::process(args),
+        Command::Tour => tour::tour(),
         Command::Bench(args) => bench::bench(args),
         Command::Inspect(args) => inspect::inspect(args),
         Command::Compile(args) => compile::compile(args),

@@ -10,11 +10,6 @@ pub(crate) fn map(args: MapArgs) -> Result<u8, Failure> {
         Some(file) => Jobs::ItemLines(file),
         None => Jobs::Items(args.items),
     };
-    run(Plan::many(
-        args.target,
-        jobs,
-        args.run,
-        args.guest,
-        args.output,
-    ))
+    let plan = Plan::many(args.target, jobs, args.run, args.guest, args.output);
+    run(plan.sharing(&args.objects)?)
 }

@@ -1,12 +1,14 @@
 //! What the command line means: which component and function, which jobs, and a pool with which settings.
 
-use crate::args::{Format, GuestArgs, Instance, OutputArgs, RunArgs, Target};
+use crate::args::{Format, GuestArgs, Instance, ObjectArgs, OutputArgs, RunArgs, Target};
 use crate::exit::Failure;
+use crate::objects::Objects;
 use crate::output;
 use crate::quantity::Workers;
-use host::{Dir, Isolation, Limits, Pool, Sandbox, Source, WallState};
+use host::{Builder, Dir, Isolation, Limits, Pool, Sandbox, Source, WallState};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// A run of the pool, ready to begin.
@@ -36,6 +38,8 @@ pub(crate) struct Plan {
     pub dirs: Vec<Dir>,
     /// What has to stand around the processes that meet the guest.
     pub sandbox: Sandbox,
+    /// What the jobs share.
+    pub objects: Option<Arc<Objects>>,
     /// After how many failed jobs the run stops.
     pub max_fail: Option<u64>,
     /// After how much time the run stops.
@@ -131,6 +135,7 @@ impl Plan {
             env: guest.env,
             dirs: guest.dir,
             sandbox: guest.sandbox.mode.into(),
+            objects: None,
             max_fail: None,
             deadline: None,
             format: output.format,
@@ -142,8 +147,21 @@ impl Plan {
         }
     }
 
+    /// The same plan, with objects that the jobs share.
+    pub(crate) fn sharing(self, objects: &ObjectArgs) -> Result<Plan, Failure> {
+        let objects = Objects::make(objects)?.map(Arc::new);
+        Ok(Plan { objects, ..self })
+    }
+
     /// Starts the pool.
     pub(crate) fn pool(&self) -> Result<Pool, Failure> {
+        let pool = self.setup().build().map_err(Failure::from)?;
+        self.warn_of_gaps(&pool);
+        Ok(pool)
+    }
+
+    /// The pool, set up but not started.
+    pub(crate) fn setup(&self) -> Builder {
         let mut pool = Pool::builder()
             .component(Source::Named(self.component.clone()))
             .workers(self.workers)
@@ -162,9 +180,10 @@ impl Plan {
         for dir in &self.dirs {
             pool = pool.dir(dir.clone());
         }
-        let pool = pool.build().map_err(Failure::from)?;
-        self.warn_of_gaps(&pool);
-        Ok(pool)
+        match &self.objects {
+            Some(objects) => pool.shared(objects.memory()),
+            None => pool,
+        }
     }
 
     /// Says what does not stand around the workers, where that was accepted.

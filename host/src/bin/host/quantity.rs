@@ -1,8 +1,10 @@
 //! Amounts as people write them: `4`, `50%`, `200ms`, `64MiB`. Each reader is one option's `value_parser`.
 
 use host::Dir;
+use std::fmt::Display;
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
+use std::str::FromStr;
 use std::time::Duration;
 
 /// How many workers to start.
@@ -129,6 +131,32 @@ fn suggest(text: &str, small: &str, large: &str) -> String {
         "2"
     };
     format!("`{number}{small}` or `{number}{large}`")
+}
+
+/// Reads `name=what`.
+pub(crate) fn named<T: FromStr>(text: &str) -> Result<(String, T), String>
+where
+    T::Err: Display,
+{
+    let (name, what) = text
+        .split_once('=')
+        .filter(|(name, _)| !name.is_empty())
+        .ok_or("write a name, an equals sign, and what it is at first")?;
+    let what = what.parse().map_err(|error| format!("{error}"))?;
+    Ok((name.to_owned(), what))
+}
+
+/// Numbers with commas between them.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Numbers<T>(pub(crate) Vec<T>);
+
+impl<T: FromStr> FromStr for Numbers<T> {
+    type Err = T::Err;
+
+    fn from_str(text: &str) -> Result<Numbers<T>, T::Err> {
+        let numbers = text.split(',').map(|number| number.trim().parse());
+        numbers.collect::<Result<_, _>>().map(Numbers)
+    }
 }
 
 #[cfg(test)]

@@ -59,6 +59,9 @@ pub(crate) fn run(plan: Plan) -> Result<u8, Failure> {
             return output::closed_is_enough(error).map(|()| exit::DONE);
         }
     }
+    if let Some(objects) = &plan.objects {
+        output::print(objects.show(plan.format).as_bytes())?;
+    }
     if matches!(plan.talk, Talk::Summary | Talk::Jobs { summary: true }) {
         output::note(&tally.summary(begun.elapsed(), pool.workers()));
     }

@@ -10,11 +10,6 @@ pub(crate) fn starmap(args: StarmapArgs) -> Result<u8, Failure> {
         Some(file) => Jobs::TupleLines(file),
         None => Jobs::Tuples(args.tuples),
     };
-    run(Plan::many(
-        args.target,
-        jobs,
-        args.run,
-        args.guest,
-        args.output,
-    ))
+    let plan = Plan::many(args.target, jobs, args.run, args.guest, args.output);
+    run(plan.sharing(&args.objects)?)
 }

@@ -1,0 +1,202 @@
+//! The shared objects of a run: made as the command line names them, found by their names among the arguments, and shown
+//! when all jobs are done.
+
+use crate::args::{Format, ObjectArgs};
+use crate::exit::Failure;
+use host::Shared;
+use host::shared::{Array, ArrayF64, Datum, Queue, Value, ValueF64, ValueU64};
+use host::value::Handle;
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::time::Duration;
+
+/// The objects, and the memory that they are in.
+#[derive(Debug)]
+pub(crate) struct Objects {
+    memory: Shared,
+    named: BTreeMap<String, Object>,
+}
+
+#[derive(Debug)]
+enum Object {
+    Value(Value),
+    ValueU64(ValueU64),
+    ValueF64(ValueF64),
+    Array(Array),
+    ArrayF64(ArrayF64),
+    Queue(Queue),
+    /// One that has nothing to show; it lives as long as this.
+    Mute(
+        host::Value,
+        #[expect(dead_code, reason = "it is kept alive")] Box<dyn std::fmt::Debug + Send + Sync>,
+    ),
+}
+
+impl Objects {
+    /// Makes the objects that were asked for; `None` if there are none.
+    pub(crate) fn make(args: &ObjectArgs) -> Result<Option<Objects>, Failure> {
+        if *args == ObjectArgs::default() {
+            return Ok(None);
+        }
+        let memory = Shared::new().map_err(Failure::pool)?;
+        let mut objects = Objects {
+            memory: memory.clone(),
+            named: BTreeMap::new(),
+        };
+        macro_rules! make {
+            ($list:expr, |$name:pat_param, $given:pat_param| $object:expr, $kind:expr) => {
+                for (name, given) in &$list {
+                    let $given = given;
+                    let object = $object.map_err(Failure::pool)?.named(name);
+                    objects.add(name, $kind(object))?;
+                }
+            };
+        }
+        fn mute<T: std::fmt::Debug + Send + Sync + 'static>(
+            handle: fn(&T) -> host::Value,
+        ) -> impl Fn(T) -> Object {
+            move |object| Object::Mute(handle(&object), Box::new(object))
+        }
+        use host::shared::{Barrier, Condition, Event, Lock, RLock, Semaphore};
+        make!(args.value, |_, n| memory.value(*n), Object::Value);
+        make!(
+            args.value_u64,
+            |_, n| memory.value_u64(*n),
+            Object::ValueU64
+        );
+        make!(
+            args.value_f64,
+            |_, n| memory.value_f64(*n),
+            Object::ValueF64
+        );
+        make!(args.array, |_, all| memory.array(&all.0), Object::Array);
+        make!(
+            args.array_f64,
+            |_, all| memory.array_f64(&all.0),
+            Object::ArrayF64
+        );
+        make!(args.queue, |_, n| memory.queue(*n), Object::Queue);
+        make!(
+            args.semaphore,
+            |_, n| memory.semaphore(*n),
+            mute(Semaphore::handle)
+        );
+        make!(
+            args.barrier,
+            |_, n| memory.barrier(*n),
+            mute(Barrier::handle)
+        );
+        let plain = |names: &[String]| {
+            names
+                .iter()
+                .map(|name| (name.clone(), ()))
+                .collect::<Vec<_>>()
+        };
+        make!(plain(&args.lock), |_, ()| memory.lock(), mute(Lock::handle));
+        make!(
+            plain(&args.rlock),
+            |_, ()| memory.rlock(),
+            mute(RLock::handle)
+        );
+        make!(
+            plain(&args.event),
+            |_, ()| memory.event(),
+            mute(Event::handle)
+        );
+        make!(
+            plain(&args.condition),
+            |_, ()| memory.condition(),
+            mute(Condition::handle)
+        );
+        Ok(Some(objects))
+    }
+
+    fn add(&mut self, name: &str, object: Object) -> Result<(), Failure> {
+        match self.named.insert(name.to_owned(), object) {
+            None => Ok(()),
+            Some(_) => Err(Failure::command_line(format!(
+                "two shared objects are called `{name}`: give each a name of its own"
+            ))),
+        }
+    }
+
+    /// The memory, for the pools whose jobs work on the objects.
+    pub(crate) fn memory(&self) -> &Shared {
+        &self.memory
+    }
+
+    /// What stands for each object among arguments.
+    pub(crate) fn handles(&self) -> BTreeMap<String, Handle> {
+        let handles = self.named.iter().filter_map(|(name, object)| {
+            let host::Value::Shared(handle) = object.handle() else {
+                return None;
+            };
+            Some((name.clone(), handle))
+        });
+        handles.collect()
+    }
+
+    /// What is in the objects now, a line each: those that hold something.
+    pub(crate) fn show(&self, format: Format) -> String {
+        let mut lines = String::new();
+        for (name, object) in &self.named {
+            let Some(content) = object.content() else {
+                continue;
+            };
+            let written = match format {
+                Format::Text => writeln!(lines, "{name} = {content}"),
+                Format::Json => writeln!(lines, r#"{{"object":"{name}","value":{content}}}"#),
+            };
+            written.expect("a string takes everything");
+        }
+        lines
+    }
+}
+
+impl Object {
+    fn handle(&self) -> host::Value {
+        match self {
+            Object::Value(value) => value.handle(),
+            Object::ValueU64(value) => value.handle(),
+            Object::ValueF64(value) => value.handle(),
+            Object::Array(array) => array.handle(),
+            Object::ArrayF64(array) => array.handle(),
+            Object::Queue(queue) => queue.handle(),
+            Object::Mute(handle, _) => handle.clone(),
+        }
+    }
+
+    /// What it holds, written so that it is WAVE and JSON. What is left in a queue is taken out of it.
+    fn content(&self) -> Option<String> {
+        match self {
+            Object::Value(value) => Some(value.get().to_string()),
+            Object::ValueU64(value) => Some(value.get().to_string()),
+            Object::ValueF64(value) => Some(value.get().to_string()),
+            Object::Array(array) => Some(list(array.to_vec())),
+            Object::ArrayF64(array) => Some(list(array.to_vec())),
+            Object::Queue(queue) => {
+                let left = std::iter::from_fn(|| queue.get_within(Duration::ZERO).ok());
+                Some(list(left.map(|item| datum(&item))))
+            }
+            Object::Mute(..) => None,
+        }
+    }
+}
+
+fn datum(item: &Datum) -> String {
+    match item {
+        Datum::Boolean(boolean) => boolean.to_string(),
+        Datum::Integer(number) => number.to_string(),
+        Datum::Unsigned(number) => number.to_string(),
+        Datum::Float(number) => number.to_string(),
+        Datum::Text(text) => serde_json::Value::from(text.as_str()).to_string(),
+        Datum::Bytes(bytes) => list(bytes),
+        Datum::Json(text) => text.clone(),
+        _ => "null".into(),
+    }
+}
+
+fn list<T: std::fmt::Display>(items: impl IntoIterator<Item = T>) -> String {
+    let items: Vec<String> = items.into_iter().map(|item| item.to_string()).collect();
+    format!("[{}]", items.join(", "))
+}
