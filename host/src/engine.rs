@@ -8,6 +8,7 @@ mod config;
 mod dynamic;
 mod imports;
 mod instance;
+mod job;
 mod memory;
 mod number;
 mod reader;
@@ -31,6 +32,7 @@ use crate::wire::Start;
 use anyhow::{Context, bail};
 use clock::Clock;
 use instance::{Instance, Template};
+use job::Running;
 use reader::Reader;
 use std::os::fd::BorrowedFd;
 use std::time::Instant;
@@ -64,6 +66,7 @@ pub(crate) struct Guest {
     idle: Option<Box<Instance>>,
     clock: Option<Clock>,
     pace: Pace,
+    running: Running,
 }
 
 /// An exported function, and how to call it.
@@ -87,6 +90,7 @@ impl Guest {
         start: &Start,
         code: BorrowedFd<'_>,
         stderr: StderrSink,
+        worker: u32,
         party: Option<Party>,
     ) -> anyhow::Result<Guest> {
         let component = code::load(&engine, code)?;
@@ -123,14 +127,20 @@ impl Guest {
                 .map(|limit| Clock::new(&engine, limit))
                 .transpose()?,
             pace: Pace::new(),
+            running: Running {
+                worker,
+                ..Running::default()
+            },
         })
     }
 
     /// Takes note of which job is the next, and how often it is started.
     #[inline]
-    pub(crate) fn begin(&mut self, job: u64, _attempt: u32) {
+    pub(crate) fn begin(&mut self, index: u64, attempt: u32) {
+        self.running.index = index;
+        self.running.attempt = attempt;
         if let Some((party, _)) = &self.template.party {
-            party.introduce(std::process::id(), Some(job));
+            party.introduce(std::process::id(), Some(index));
         }
     }
 
@@ -201,7 +211,7 @@ impl Guest {
         let place = function as usize;
         let export = &self.functions[place];
         let began = Instant::now();
-        let (done, swept) = match instance.prepare(None) {
+        let (done, swept) = match instance.prepare(self.running, None) {
             Ok(()) => instance.sweep(place, export, jobs, words, results),
             Err(error) => (0, Err(error)),
         };
@@ -251,7 +261,7 @@ impl Guest {
             return Err(report::no_function(function));
         };
         let called = instance
-            .prepare(self.deadline_ticks())
+            .prepare(self.running, self.deadline_ticks())
             .and_then(|()| instance.call(place, export, arguments, result));
         called.map_err(|error| self.template.report(&error, &instance.store))
     }

@@ -109,8 +109,9 @@ fn start(control: BorrowedFd<'_>) -> anyhow::Result<(Server<'_>, Vec<WallReport>
     let log = Arc::new(Log::new(&answers));
     let mut lockdown = Lockdown::new(start.sandbox)?;
     // The engine opens what it needs of the system, and has not seen the guest.
+    let [worker, number] = numbers;
     let party = match memory {
-        Some(memory) => Some(party(numbers, &memory).context("cannot map shared objects")?),
+        Some(memory) => Some(party(number, &memory).context("cannot map shared objects")?),
         None => None,
     };
     let engine = Engine::start(&start.limits)?;
@@ -124,6 +125,7 @@ fn start(control: BorrowedFd<'_>) -> anyhow::Result<(Server<'_>, Vec<WallReport>
             let log = log.clone();
             move |bytes: &[u8]| log.append(bytes)
         }),
+        worker,
         party,
     )?;
     let (spins, timed) = (start.spins, start.limits.timeout.is_some());
@@ -145,10 +147,9 @@ fn start(control: BorrowedFd<'_>) -> anyhow::Result<(Server<'_>, Vec<WallReport>
 }
 
 /// Who this worker is among those who work on shared objects.
-fn party(numbers: [u8; 8], memory: &OwnedFd) -> anyhow::Result<Party> {
-    let [_, _, _, _, number @ ..] = numbers;
+fn party(number: u32, memory: &OwnedFd) -> anyhow::Result<Party> {
     let segment = Arc::new(Segment::map(memory)?);
-    let party = Party::new(segment, u32::from_le_bytes(number));
+    let party = Party::new(segment, number);
     party.introduce(std::process::id(), None);
     Ok(party)
 }
@@ -198,7 +199,7 @@ fn pagemap() -> std::io::Result<Option<u32>> {
 }
 
 /// Takes the parent's one packet and the descriptors that come with it.
-fn receive(control: BorrowedFd<'_>) -> anyhow::Result<([u8; 8], [OwnedFd; 4], Option<OwnedFd>)> {
+fn receive(control: BorrowedFd<'_>) -> anyhow::Result<([u32; 2], [OwnedFd; 4], Option<OwnedFd>)> {
     let mut numbers = [0; 8];
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(5))];
     let mut ancillary = RecvAncillaryBuffer::new(&mut space);
@@ -226,6 +227,10 @@ fn receive(control: BorrowedFd<'_>) -> anyhow::Result<([u8; 8], [OwnedFd; 4], Op
     let descriptors = descriptors.try_into().map_err(|had: Vec<OwnedFd>| {
         anyhow::anyhow!("the parent sent {} descriptors, not 4 or 5", had.len())
     })?;
+    let numbers = [0, 4].map(|at| {
+        let number = numbers[at..at + 4].try_into();
+        u32::from_le_bytes(number.expect("four bytes are four"))
+    });
     Ok((numbers, descriptors, shared))
 }
 

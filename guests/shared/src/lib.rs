@@ -1,12 +1,13 @@
 //! Work on objects that other jobs work on at the same time: the tutorial's race and its cure, and what tests look at.
 
 wit_bindgen::generate!({
-    path: ["../../wit/shared", "../../wit/sharing"],
+    path: ["../../wit/job", "../../wit/shared", "../../wit/sharing"],
     world: "pool:sharing/shared-guest",
     generate_all,
 });
 
 use exports::pool::sharing::shared::Guest;
+use pool::job::job;
 use pool::shared::collections::{Datum, Queue};
 use pool::shared::memory::{Array, Value};
 use pool::shared::sync::{Acquired, Barrier, Broken, Condition, Event, Lock, Rlock, Semaphore};
@@ -63,6 +64,19 @@ impl Guest for Shared {
 
     fn get(total: &Value, times: u32) -> i64 {
         (0..times).fold(0, |_, _| total.get())
+    }
+
+    fn ask(times: u32) -> u32 {
+        (0..times).fold(0, |_, _| job::attempt())
+    }
+
+    fn who() -> (u64, u32, u32, u32) {
+        (
+            job::index(),
+            job::attempt(),
+            job::worker(),
+            job::process_id(),
+        )
     }
 
     fn acquire_release(guard: &Lock, times: u32) {
@@ -191,9 +205,13 @@ impl Guest for Shared {
 }
 
 fn put(queue: &Queue, item: &Datum) {
-    queue.put(item, None).expect("an open queue takes what one waits for");
+    queue
+        .put(item, None)
+        .expect("an open queue takes what one waits for");
 }
 
 fn take(queue: &Queue) -> Datum {
-    queue.get(None).expect("an open queue gives what one waits for")
+    queue
+        .get(None)
+        .expect("an open queue gives what one waits for")
 }

@@ -130,6 +130,27 @@ def processor_seconds():
     return sum(int(Path(f"/proc/{child.pid}/schedstat").read_text().split()[0]) for child in children) / 1e9
 
 
+def put_all(queue, count):
+    for number in range(count):
+        queue.put(number)
+
+
+@contextlib.contextmanager
+def queue(_pool_of, _workers, count):
+    """Items a second from one process to another, by a queue of the standard library."""
+
+    def one_round():
+        numbers = multiprocessing.Queue(1000)
+        process = multiprocessing.Process(target=put_all, args=(numbers, count))
+        process.start()
+        numbers.get()
+        taken, _ = seconds(lambda: [numbers.get() for _ in range(count - 1)])
+        process.join()
+        return [count / taken]
+
+    yield one_round
+
+
 @contextlib.contextmanager
 def batch(_pool_of, _workers, count):
     """No pool at all: numpy squares a whole array in one call."""
@@ -149,5 +170,6 @@ JOBS = {
     "memory": memory,
     "uneven-shuffled": uneven("shuffled"),
     "uneven-sorted": uneven("sorted"),
+    "queue": queue,
     "batch": batch,
 }

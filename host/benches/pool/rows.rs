@@ -10,6 +10,7 @@ mod lazy;
 mod map;
 mod records;
 mod round_trip;
+mod sharing;
 mod start;
 mod threads;
 mod uneven;
@@ -32,7 +33,7 @@ const fn row(number: u8, title: &'static str, measure: fn(&Bench) -> Result<Vec<
     }
 }
 
-pub(crate) const ROWS: [Row; 16] = [
+pub(crate) const ROWS: [Row; 19] = [
     row(
         1,
         "a tiny job there and back, the pool warm",
@@ -61,4 +62,7 @@ pub(crate) const ROWS: [Row; 16] = [
         crowded::four_workers,
     ),
     row(16, "the batch form", batch::square),
+    row(17, "steps on shared objects", sharing::steps),
+    row(18, "a lock from job to job", sharing::hand_over),
+    row(19, "a queue from job to job", sharing::queue),
 ];

@@ -28,6 +28,10 @@ pub(super) fn link(component: &Component) -> anyhow::Result<Linker<State>> {
         let interface = name
             .split_once('@')
             .map_or(name, |(interface, _version)| interface);
+        if interface == "pool:job/job" {
+            super::job::link(&mut linker, |state: &mut State| &mut state.running)?;
+            continue;
+        }
         if let Some(shared) = interface.strip_prefix("pool:shared/")
             && super::shared::link(&mut linker, shared, |state: &mut State| &mut state.lent)?
         {

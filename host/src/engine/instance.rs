@@ -1,5 +1,6 @@
 //! Instances of a component: one after the other from one template, each with a store of its own.
 
+use super::job::Running;
 use super::memory::MemoryLimit;
 use super::report;
 use super::shared::Lent;
@@ -61,6 +62,7 @@ pub(super) trait Call: Send + Sync {
 pub(super) struct State {
     pub(super) memory: MemoryLimit,
     pub(super) lent: Lent,
+    pub(super) running: Running,
     wasi: Option<Wasi>,
     grants: Arc<Grants>,
     stderr: Stderr,
@@ -104,6 +106,7 @@ impl Template {
     ) -> std::result::Result<Instance, FaultReport> {
         let state = State {
             memory: MemoryLimit::new(self.limits.memory_bytes, self.has_loops),
+            running: Running::default(),
             lent: Lent::new(self.party.clone(), self.limits.timeout),
             wasi: self
                 .wasi_with_directories()
@@ -158,7 +161,8 @@ impl Template {
 
 impl Instance {
     /// Gives the next job its share of time and fuel.
-    pub(super) fn prepare(&mut self, deadline_ticks: Option<u64>) -> Result<()> {
+    pub(super) fn prepare(&mut self, running: Running, deadline_ticks: Option<u64>) -> Result<()> {
+        self.store.data_mut().running = running;
         self.store.data_mut().memory.refused = false;
         if let Some(ticks) = deadline_ticks {
             self.store.set_epoch_deadline(ticks);

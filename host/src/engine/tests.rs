@@ -133,7 +133,7 @@ impl Setup {
         let mut file = std::fs::File::from(memory);
         file.write_all(&code).unwrap();
         let engine = super::Engine::start(&self.start.limits)?;
-        let guest = Guest::load(engine, &self.start, file.as_fd(), self.stderr, None)?;
+        let guest = Guest::load(engine, &self.start, file.as_fd(), self.stderr, 0, None)?;
         Ok(Trial {
             guest,
             functions: self.start.description.functions,

@@ -45,7 +45,7 @@ pub struct Builder {
     cache: Option<PathBuf>,
     sandbox: Sandbox,
     shared: Option<Objects>,
-    /// Whether each job is started once and never again.
+    /// Whether jobs end with the worker that they were given to.
     once: bool,
 }
 
@@ -180,7 +180,7 @@ impl Builder {
         self
     }
 
-    /// Starts each job once and never again, whatever becomes of its worker.
+    /// Jobs end with the worker that they were given to.
     pub(crate) fn once(mut self) -> Self {
         self.once = true;
         self
@@ -230,8 +230,11 @@ impl Builder {
             dir.host = std::path::absolute(&dir.host)?;
         }
         let objects = self.shared.map_or_else(Objects::new, Ok)?;
-        let shares = |name: &String| name.starts_with("pool:shared/");
-        let shared_memory = (description.imports.iter().any(shares)).then(|| objects.clone());
+        let imports = |package: &str| {
+            let mut names = description.imports.iter();
+            names.any(|name| name.starts_with(package))
+        };
+        let shared_memory = imports("pool:shared/").then(|| objects.clone());
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
         let workers = self.workers.unwrap_or(processors);
         let mut served = description.clone();
@@ -263,9 +266,11 @@ impl Builder {
             timeout: self.limits.timeout,
             max_jobs: self.max_jobs_per_worker,
             retry: retry.collect(),
-            // What is counted for each job needs each job by itself, and so does an instance of its own; and should a list
-            // fail, its jobs run again.
+            once: self.once,
+            // What is counted for each job needs each job by itself, and so does an instance of its own, or a guest that
+            // asks which job it is; and should a list fail, its jobs run again.
             lists: !start.grants.allow_effects()
+                && !imports("pool:job/")
                 && self.isolation == Isolation::InstancePerWorker
                 && self.limits.timeout.is_none()
                 && self.limits.fuel.is_none()

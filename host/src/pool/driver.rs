@@ -86,6 +86,8 @@ pub(super) struct Rules {
     pub(super) max_jobs: Option<u64>,
     /// For each function whether running a job twice can do no harm.
     pub(super) retry: Vec<bool>,
+    /// Whether jobs end with the worker that they were given to, started or not.
+    pub(super) once: bool,
     /// Whether jobs may be asked as a list.
     pub(super) lists: bool,
 }

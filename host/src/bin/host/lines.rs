@@ -152,6 +152,7 @@ fn read_blocks(mut source: impl Read, to: &Sender<io::Result<Vec<u8>>>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::form::Named;
     use host::{Field, Function, Type};
 
     fn lines(source: impl Read + Send + 'static, params: &[Type]) -> Vec<Result<String, String>> {

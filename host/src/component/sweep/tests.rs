@@ -58,7 +58,7 @@ fn load_with(component: &[u8], grants: Grants) -> Trial {
     let engine = Engine::start(&start.limits).unwrap();
     let code = sealed::filled("host-test", |memory| memory.write_all(&code)).unwrap();
     Trial {
-        guest: Guest::load(engine, &start, code.as_fd(), Arc::new(|_| ()), None).unwrap(),
+        guest: Guest::load(engine, &start, code.as_fd(), Arc::new(|_| ()), 0, None).unwrap(),
         description: start.description,
     }
 }

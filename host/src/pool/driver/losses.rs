@@ -57,7 +57,9 @@ impl Driver {
             } else {
                 chunk
             };
-            if chunk.losses >= LOSSES && killed_for.is_none() {
+            if self.rules.once && killed_for.is_none() {
+                self.fail(&chunk, Cause::WorkerLost(end.clone()), 0, Some(pid));
+            } else if chunk.losses >= LOSSES && killed_for.is_none() {
                 let behind = chunk.split_off(1);
                 self.fail(&chunk, Cause::WorkerLost(end.clone()), 0, Some(pid));
                 behind.into_iter().for_each(|chunk| self.requeue(chunk));

@@ -1,4 +1,5 @@
 use super::*;
+use crate::form::Named;
 use host::{Field, Function};
 
 fn function(types: &[Type]) -> Function {
@@ -19,7 +20,7 @@ fn function(types: &[Type]) -> Function {
 
 fn items(texts: &[&str], ty: Type) -> Result<Items, Failure> {
     let texts: Vec<String> = texts.iter().map(ToString::to_string).collect();
-    Items::read(&texts, Form::item(&function(&[ty]))?)
+    Items::read(&texts, Form::item(&function(&[ty]), &Named::default())?)
 }
 
 fn check(texts: &[&str], ty: Type, arguments: &str) {
@@ -102,7 +103,7 @@ fn the_first_wrong_item_is_named_with_what_was_wanted() {
 
 #[test]
 fn tuples_have_all_arguments() {
-    let form = Form::tuple(&function(&[Type::S64, Type::String]));
+    let form = Form::tuple(&function(&[Type::S64, Type::String]), &Named::default());
     let items = Items::read(&["(1, \"a\")".into()], form.clone()).unwrap();
     assert_eq!(
         items.arguments().next(),
@@ -115,16 +116,16 @@ fn tuples_have_all_arguments() {
         failure.message,
         "`f` cannot take item 1, `(1)`: wanted tuple<s64, string>, found `(1)`"
     );
-    let none = Items::call("()", Form::tuple(&function(&[]))).unwrap();
+    let none = Items::call("()", Form::tuple(&function(&[]), &Named::default())).unwrap();
     assert_eq!(none.arguments().collect::<Vec<_>>(), [Vec::<Value>::new()]);
 }
 
 #[test]
 fn map_wants_a_function_of_one_parameter() {
-    let failure = Form::item(&function(&[Type::S64, Type::S64]))
+    let failure = Form::item(&function(&[Type::S64, Type::S64]), &Named::default())
         .map(|_| ())
         .expect_err("two");
     assert_eq!(failure.code, 2);
     assert!(failure.hint.is_some_and(|hint| hint.contains("starmap")));
-    assert!(Form::item(&function(&[])).is_err());
+    assert!(Form::item(&function(&[]), &Named::default()).is_err());
 }
