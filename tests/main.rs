@@ -12,6 +12,7 @@
 mod batches;
 mod components;
 mod hostile;
+mod limits;
 mod lockdown;
 mod pool;
 mod process;

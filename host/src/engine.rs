@@ -3,6 +3,7 @@
 //! This module doesn't know that it runs in a child process.
 
 mod clock;
+mod coarse;
 mod code;
 mod config;
 mod dynamic;

@@ -3,6 +3,10 @@
 //! A job is one call of one exported function. It ends with exactly one [`Outcome`]: a value, or a [`Fault`] that says
 //! who is to blame. This module knows no processes and no bytes.
 
+mod clocks;
+
+pub use clocks::Clocks;
+
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::time::Duration;
@@ -168,6 +172,8 @@ pub(crate) struct Grants {
     pub env: Vec<(String, String)>,
     /// Directories of this machine that the guest may use.
     pub dirs: Vec<Dir>,
+    /// How finely the guest reads the time.
+    pub clocks: Clocks,
 }
 
 /// A directory that a guest may use.

@@ -1,10 +1,11 @@
 //! What a component may import: the interfaces of WASI 0.2, each only if it is imported, with nothing behind them but what
 //! the job's grants say. Sockets exist so that programs start, and refuse everything.
 
+use super::coarse;
 use super::instance::State;
 use super::ours;
 use super::waiting::{HasPolls, Polls};
-use crate::job::{Dir, Grants};
+use crate::job::{Clocks, Dir, Grants};
 use anyhow::{Context, bail};
 use wasmtime::component::types::ComponentItem;
 use wasmtime::component::{Component, HasData, Linker, ResourceTable};
@@ -100,6 +101,9 @@ pub(super) fn context(grants: &Grants, stderr: &super::stderr::Stderr) -> anyhow
         .allow_udp(false)
         .allow_ip_name_lookup(false);
     builder.allow_blocking_current_thread(true);
+    if grants.clocks == Clocks::Coarse {
+        coarse::set(&mut builder);
+    }
     for Dir {
         host,
         guest,

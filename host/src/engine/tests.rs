@@ -1,6 +1,8 @@
 //! The engine in memory, without processes: guests are compiled here, by the settings that the helper has, and loaded from
 //! a descriptor as a worker loads them.
 
+mod clocks;
+
 use super::{Guest, StderrSink, compiling, dynamic};
 use crate::job::{Cause, Dir, FaultReport, Grants, Isolation, Limits, STDERR_KEPT};
 use crate::lockdown::Sandbox;
@@ -705,6 +707,7 @@ fn a_guest_has_the_environment_and_the_directories_that_it_was_granted() {
                 guest: "/data".into(),
                 read_only,
             }],
+            ..Grants::default()
         };
         let mut faults = faults.load();
         let environment = [&1_u32.to_le_bytes()[..], &text("COLOUR"), &text("blue")].concat();

@@ -6,7 +6,7 @@ use super::shared::Shared;
 use super::{FunctionError, Pool};
 use crate::codec::{self, EncodeError};
 use crate::component::{Component, ComponentError, Options, Source};
-use crate::job::{Dir, Grants, Isolation, Limits};
+use crate::job::{Clocks, Dir, Grants, Isolation, Limits};
 use crate::link::{Launch, StartError};
 use crate::lockdown::Sandbox;
 use crate::sealed;
@@ -149,6 +149,12 @@ impl Builder {
     /// Gives the guest a directory. Default: it has none.
     pub fn dir(mut self, dir: Dir) -> Self {
         self.grants.dirs.push(dir);
+        self
+    }
+
+    /// How finely the guest reads the time. Default: [`Clocks::Full`].
+    pub fn clocks(mut self, clocks: Clocks) -> Self {
+        self.grants.clocks = clocks;
         self
     }
 

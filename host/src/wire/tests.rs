@@ -112,8 +112,8 @@ fn the_messages_have_their_golden_bytes() {
         initializer: Some((2, vec![9])),
     };
     let golden = vec![
-        2, 7, 0, 0, 0, 0, 0, 0, 128, 128, 128, 128, 4, 0, 128, 128, 32, 128, 128, 128, 128, 1, 0,
-        0, 1, 1, 1, 2, 1, 9,
+        3, 7, 0, 0, 0, 0, 0, 0, 128, 128, 128, 128, 4, 0, 128, 128, 32, 128, 128, 128, 128, 1, 0,
+        0, 0, 1, 1, 1, 2, 1, 9,
     ];
     assert_eq!(postcard::to_stdvec(&start), Ok(golden));
 }

@@ -226,6 +226,9 @@ pub(crate) struct GuestArgs {
     /// Give the guest an environment variable. May be repeated [default: none]
     #[arg(long, value_name = "NAME=VALUE", value_parser = quantity::variable)]
     pub env: Vec<(String, String)>,
+    /// How finely the guest reads the time: to the nanosecond, or in steps of 1 ms
+    #[arg(long, value_enum, default_value_t)]
+    pub clocks: Clocks,
     #[command(flatten)]
     pub sandbox: SandboxArgs,
 }
@@ -265,6 +268,22 @@ pub(crate) enum Instance {
     #[default]
     Worker,
     Job,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Clocks {
+    #[default]
+    Full,
+    Coarse,
+}
+
+impl From<Clocks> for host::Clocks {
+    fn from(clocks: Clocks) -> host::Clocks {
+        match clocks {
+            Clocks::Full => host::Clocks::Full,
+            Clocks::Coarse => host::Clocks::Coarse,
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]

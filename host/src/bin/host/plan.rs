@@ -4,7 +4,7 @@ use crate::args::{Format, GuestArgs, Instance, OutputArgs, RunArgs, Target};
 use crate::exit::Failure;
 use crate::output;
 use crate::quantity::Workers;
-use host::{Dir, Isolation, Limits, Pool, Sandbox, Source, WallState};
+use host::{Clocks, Dir, Isolation, Limits, Pool, Sandbox, Source, WallState};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -34,6 +34,8 @@ pub(crate) struct Plan {
     pub env: Vec<(String, String)>,
     /// The directories that the guest may use.
     pub dirs: Vec<Dir>,
+    /// How finely the guest reads the time.
+    pub clocks: Clocks,
     /// What has to stand around the processes that meet the guest.
     pub sandbox: Sandbox,
     /// After how many failed jobs the run stops.
@@ -130,6 +132,7 @@ impl Plan {
             max_jobs_per_worker: None,
             env: guest.env,
             dirs: guest.dir,
+            clocks: guest.clocks.into(),
             sandbox: guest.sandbox.mode.into(),
             max_fail: None,
             deadline: None,
@@ -149,6 +152,7 @@ impl Plan {
             .workers(self.workers)
             .limits(self.limits.clone())
             .isolation(self.isolation)
+            .clocks(self.clocks)
             .sandbox(self.sandbox);
         if let Some(jobs) = self.chunk {
             pool = pool.chunk(jobs);
