@@ -9,6 +9,7 @@
     reason = "a test fails by panicking, and starts the program as a user would"
 )]
 
+mod accounts;
 mod batches;
 mod components;
 mod hostile;

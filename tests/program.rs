@@ -425,6 +425,8 @@ fn limits_end_a_job_and_name_themselves() {
         ("spin()", "--timeout=50ms", "timeout"),
         ("spin()", "--fuel=1000", "fuel"),
         ("eat-memory()", "--memory=8MiB", "memory"),
+        ("now()", "--host-calls=0", "host-calls"),
+        ("flood-stdout(2000)", "--log-size=1KiB", "log"),
         ("unreachable()", "--memory=8MiB", "trap"),
         ("exit(1)", "--memory=8MiB", "exit"),
     ] {

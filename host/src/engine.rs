@@ -2,6 +2,7 @@
 //!
 //! This module doesn't know that it runs in a child process.
 
+mod calls;
 mod clock;
 mod coarse;
 mod code;
@@ -19,12 +20,13 @@ pub(crate) mod sweep;
 mod tests;
 mod typed;
 mod waiting;
+mod written;
 
 pub(crate) use config::compiling;
-pub(crate) use instance::copied_bytes;
+pub(crate) use instance::{Used, copied_bytes};
 pub(crate) use stderr::StderrSink;
 
-use crate::job::{FaultReport, Grants, Isolation, Limits};
+use crate::job::{FaultReport, Grants, Isolation};
 use crate::types::Function;
 use crate::wire::Start;
 use anyhow::{Context, bail};
@@ -42,8 +44,8 @@ pub(crate) struct Engine(wasmtime::Engine);
 impl Engine {
     /// Reserves memory, installs the handlers of traps, and opens what it needs of the system. Loading a guest opens
     /// nothing more than the guest's file and granted directories.
-    pub(crate) fn start(limits: &Limits) -> anyhow::Result<Engine> {
-        let engine = wasmtime::Engine::new(&config::serving(limits)?)
+    pub(crate) fn start(start: &Start) -> anyhow::Result<Engine> {
+        let engine = wasmtime::Engine::new(&config::serving(start)?)
             .map_err(ours)
             .context("the engine cannot start")?;
         Ok(Engine(engine))
@@ -63,6 +65,8 @@ pub(crate) struct Guest {
     idle: Option<Box<Instance>>,
     clock: Option<Clock>,
     pace: Pace,
+    /// What the last job used, if somebody wants to know.
+    used: Option<Used>,
 }
 
 /// An exported function, and how to call it.
@@ -104,13 +108,7 @@ impl Guest {
             .map(|(function, sweep)| export(&component, function, sweep));
         Ok(Guest {
             functions: exports.collect::<anyhow::Result<_>>()?,
-            template: Template::new(
-                &component,
-                &start.limits,
-                &start.grants,
-                stderr,
-                start.description.sweeps.iter().any(Option::is_some),
-            )?,
+            template: Template::new(&component, start, stderr)?,
             isolation: start.isolation,
             initializer: start.initializer.clone(),
             idle: None,
@@ -120,6 +118,7 @@ impl Guest {
                 .map(|limit| Clock::new(&engine, limit))
                 .transpose()?,
             pace: Pace::new(),
+            used: start.account.then(Used::default),
         })
     }
 
@@ -138,15 +137,28 @@ impl Guest {
         if let Some(clock) = &mut self.clock {
             clock.run();
         }
+        if let Some(used) = &mut self.used {
+            *used = Used::default();
+        }
         let mut instance = match self.idle.take() {
             Some(instance) => instance,
             None => self.instantiate()?,
         };
-        self.run(&mut instance, function, arguments, result)?;
+        let ran = self.run(&mut instance, function, arguments, result);
+        if let Some(used) = &mut self.used {
+            *used = instance.used();
+        }
+        ran?;
         if self.isolation == Isolation::InstancePerWorker {
             self.idle = Some(instance);
         }
         Ok(())
+    }
+
+    /// What the last job used that was [called](Guest::call); nothing where no account is wanted, and where not even an
+    /// instance could be made.
+    pub(crate) fn used(&self) -> Used {
+        self.used.unwrap_or_default()
     }
 
     /// Calls the function for each of the next jobs of an encoded list, as many as take no time worth mentioning and at

@@ -96,6 +96,9 @@ pub(super) fn context(grants: &Grants, stderr: &super::stderr::Stderr) -> anyhow
     // By default the standard input is empty, the standard output takes everything and keeps nothing, no address can be
     // reached, and nothing else is there.
     builder.stderr(stderr.clone()).envs(&grants.env);
+    if let Some(stdout) = stderr.stdout() {
+        builder.stdout(stdout);
+    }
     builder
         .allow_tcp(false)
         .allow_udp(false)

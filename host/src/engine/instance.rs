@@ -1,5 +1,6 @@
 //! Instances of a component: one after the other from one template, each with a store of its own.
 
+use super::calls::{self, Calls};
 use super::memory::MemoryLimit;
 use super::report;
 use super::stderr::{Stderr, StderrSink};
@@ -7,8 +8,10 @@ use super::sweep::Sweep;
 use super::{Export, imports, ours, waiting};
 use crate::job::{FaultReport, Grants, Limits};
 use crate::types::Function;
+use crate::wire::Start;
 use anyhow::Context;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 use wasmtime::component::{Component, InstancePre, ResourceTable};
 use wasmtime::{Engine, Result, Store};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
@@ -29,6 +32,17 @@ pub(super) struct Template {
     pub(super) stderr: Stderr,
     /// Whether the component has loops of ours in it.
     has_loops: bool,
+    /// How much fuel a job has, where it is counted.
+    fuel: Option<u64>,
+}
+
+/// What a job used.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Used {
+    pub(crate) fuel: u64,
+    pub(crate) host_calls: u64,
+    /// What its instance's memories and tables had grown to.
+    pub(crate) memory_bytes: u64,
 }
 
 /// A component that runs. After a fault it must not run again.
@@ -39,6 +53,7 @@ pub(super) struct Instance {
     bound: Bound<Box<dyn Call>>,
     swept: Bound<Sweep>,
     fuel: Option<u64>,
+    timeout: Option<Duration>,
 }
 
 /// A function of an instance, ready to be called on encoded arguments.
@@ -56,6 +71,7 @@ pub(super) trait Call: Send + Sync {
 /// What Wasmtime's host functions find when an instance calls them.
 pub(super) struct State {
     pub(super) memory: MemoryLimit,
+    pub(super) calls: Calls,
     wasi: Option<Wasi>,
     grants: Arc<Grants>,
     stderr: Stderr,
@@ -69,11 +85,10 @@ struct Wasi {
 impl Template {
     pub(super) fn new(
         component: &Component,
-        limits: &Limits,
-        grants: &Grants,
+        start: &Start,
         stderr: StderrSink,
-        has_loops: bool,
     ) -> anyhow::Result<Template> {
+        let (limits, grants) = (&start.limits, &start.grants);
         let linked = imports::link(component)?
             .instantiate_pre(component)
             .map_err(ours);
@@ -82,8 +97,10 @@ impl Template {
             linked: linked.context("the component's imports do not fit what is provided")?,
             limits: limits.clone(),
             grants: Arc::new(grants.clone()),
-            stderr: Stderr::new(stderr),
-            has_loops,
+            stderr: Stderr::new(stderr, limits.log_bytes),
+            has_loops: start.description.sweeps.iter().any(Option::is_some),
+            // Where it is only counted, as much as there is.
+            fuel: start.counts_fuel().then(|| limits.fuel.unwrap_or(u64::MAX)),
         };
         // Once for the error, before any job.
         template.wasi_with_directories()?;
@@ -97,6 +114,7 @@ impl Template {
     ) -> std::result::Result<Instance, FaultReport> {
         let state = State {
             memory: MemoryLimit::new(self.limits.memory_bytes, self.has_loops),
+            calls: Calls::new(&self.engine, self.limits.host_calls),
             wasi: self
                 .wasi_with_directories()
                 .map_err(|error| report::no_start(&error))?,
@@ -107,16 +125,22 @@ impl Template {
         store.limiter(|state| &mut state.memory);
         store.set_hostcall_fuel(copied_bytes(&self.limits));
         store.set_epoch_deadline(deadline_ticks.unwrap_or(NEVER_TICKS));
+        if store.data().calls.are_limited() {
+            store.data_mut().calls.begin(end_of(self.limits.timeout));
+            calls::watch(&mut store);
+        }
         let instance = self
             .fuel(&mut store)
             .and_then(|()| self.linked.instantiate(&mut store))
+            .and_then(|instance| Ok(store.data().calls.check().map(|()| instance)?))
             .map_err(|error| report::of_start(self.report(&error, &store)))?;
         Ok(Instance {
             store,
             instance,
             bound: Bound(Vec::new()),
             swept: Bound(Vec::new()),
-            fuel: self.limits.fuel,
+            fuel: self.fuel,
+            timeout: self.limits.timeout,
         })
     }
 
@@ -144,16 +168,22 @@ impl Template {
     }
 
     fn fuel(&self, store: &mut Store<State>) -> Result<()> {
-        self.limits.fuel.map_or(Ok(()), |fuel| store.set_fuel(fuel))
+        self.fuel.map_or(Ok(()), |fuel| store.set_fuel(fuel))
     }
 }
 
 impl Instance {
     /// Gives the next job its share of time and fuel.
     pub(super) fn prepare(&mut self, deadline_ticks: Option<u64>) -> Result<()> {
-        self.store.data_mut().memory.refused = false;
-        if let Some(ticks) = deadline_ticks {
-            self.store.set_epoch_deadline(ticks);
+        let state = self.store.data_mut();
+        state.memory.refused = false;
+        if state.calls.are_limited() {
+            state.calls.begin(end_of(self.timeout));
+        } else {
+            state.calls.begin(None);
+            if let Some(ticks) = deadline_ticks {
+                self.store.set_epoch_deadline(ticks);
+            }
         }
         match self.fuel {
             Some(fuel) => self.store.set_fuel(fuel),
@@ -172,7 +202,23 @@ impl Instance {
     ) -> Result<()> {
         let bind = || bind(&self.instance, export, &mut self.store);
         let function = self.bound.get(place, bind)?;
-        function.call(&mut self.store, &export.function, arguments, result)
+        let before = result.len();
+        function.call(&mut self.store, &export.function, arguments, result)?;
+        self.store.data().calls.check().map_err(|error| {
+            result.truncate(before);
+            wasmtime::Error::new(error)
+        })
+    }
+
+    /// What the job used that [`Instance::prepare`] began.
+    pub(super) fn used(&self) -> Used {
+        let state = self.store.data();
+        let left = self.store.get_fuel().unwrap_or(0);
+        Used {
+            fuel: self.fuel.map_or(0, |fuel| fuel.saturating_sub(left)),
+            host_calls: state.calls.made(),
+            memory_bytes: state.memory.used_bytes(),
+        }
     }
 
     /// Calls an export of the description, which stands there at `place`, for many jobs. Appends the results of those that
@@ -223,6 +269,11 @@ impl<T> Bound<T> {
     }
 }
 
+/// When a job that begins now has no more time.
+fn end_of(timeout: Option<Duration>) -> Option<Instant> {
+    Instant::now().checked_add(timeout?)
+}
+
 /// How much a guest may copy out of its memory at a time, in bytes: as much as it may have, so that what is outside is
 /// bounded by what may be inside.
 pub(crate) fn copied_bytes(limits: &Limits) -> usize {
@@ -231,6 +282,7 @@ pub(crate) fn copied_bytes(limits: &Limits) -> usize {
 
 impl WasiView for State {
     fn ctx(&mut self) -> WasiCtxView<'_> {
+        self.calls.count();
         waiting::enter();
         let wasi = self.wasi.get_or_insert_with(|| {
             let context = imports::context(&self.grants, &self.stderr);

@@ -1,7 +1,9 @@
 //! The engine in memory, without processes: guests are compiled here, by the settings that the helper has, and loaded from
 //! a descriptor as a worker loads them.
 
+mod account;
 mod clocks;
+mod limits;
 
 use super::{Guest, StderrSink, compiling, dynamic};
 use crate::job::{Cause, Dir, FaultReport, Grants, Isolation, Limits, STDERR_KEPT};
@@ -93,6 +95,7 @@ fn setup(component: &[u8]) -> Setup {
         grants: Grants::default(),
         isolation: Isolation::InstancePerWorker,
         sandbox: Sandbox::Off,
+        account: false,
         initializer: None,
     };
     Setup {
@@ -123,17 +126,17 @@ impl Setup {
     }
 
     fn try_load(self) -> anyhow::Result<Trial> {
-        let code = match self.start.limits.fuel {
-            Some(_) => Engine::new(&compiling(true))
+        let code = match self.start.counts_fuel() {
+            true => Engine::new(&compiling(true))
                 .unwrap()
                 .precompile_component(&self.component)
                 .unwrap(),
-            None => self.code,
+            false => self.code,
         };
         let memory = rustix::fs::memfd_create("code", rustix::fs::MemfdFlags::CLOEXEC).unwrap();
         let mut file = std::fs::File::from(memory);
         file.write_all(&code).unwrap();
-        let engine = super::Engine::start(&self.start.limits)?;
+        let engine = super::Engine::start(&self.start)?;
         let guest = Guest::load(engine, &self.start, file.as_fd(), self.stderr)?;
         Ok(Trial {
             guest,
@@ -663,7 +666,7 @@ fn standard_error_goes_to_the_sink_and_its_end_into_the_report() {
 
 #[test]
 fn the_end_of_a_flood_of_standard_error_is_kept() {
-    let stderr = super::stderr::Stderr::new(Arc::new(|_| ()));
+    let stderr = super::stderr::Stderr::new(Arc::new(|_| ()), None);
     (0..10_000).for_each(|i| stderr.write(format!("line {i}\n").as_bytes()));
     assert_eq!(stderr.last().len(), STDERR_KEPT);
     assert!(stderr.last().ends_with("line 9998\nline 9999\n"));

@@ -7,7 +7,7 @@ use super::{FunctionError, Pool};
 use crate::codec::{self, EncodeError};
 use crate::component::{Component, ComponentError, Options, Source};
 use crate::job::{Clocks, Dir, Grants, Isolation, Limits};
-use crate::link::{Launch, StartError};
+use crate::link::{Bounds, Launch, StartError};
 use crate::lockdown::Sandbox;
 use crate::sealed;
 use crate::types::Type;
@@ -16,6 +16,7 @@ use serde::Serialize;
 use std::io::Write;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 /// How many rounds a worker spins for its next job before it parks, where each worker has a processor to itself:
 /// about 50 µs, what it costs to be woken.
@@ -43,6 +44,9 @@ pub struct Builder {
     program: Option<PathBuf>,
     cache: Option<PathBuf>,
     sandbox: Sandbox,
+    account: bool,
+    compile_timeout: Option<Duration>,
+    compile_memory_bytes: Option<u64>,
 }
 
 /// A function's name, and its arguments, encoded as soon as the type is known.
@@ -172,6 +176,26 @@ impl Builder {
         self
     }
 
+    /// Has each job measured: its time, processor time, fuel, calls of its host and memory, in its [`Usage`](crate::Usage)
+    /// and in [`Stats`](crate::Stats). Default: no. It costs some 0.5 µs a job, compiles the component to count fuel, and
+    /// asks jobs one by one.
+    pub fn account(mut self, account: bool) -> Self {
+        self.account = account;
+        self
+    }
+
+    /// How long compiling the component may take, where it is not in the cache. Default: 60 s.
+    pub fn compile_timeout(mut self, time: Duration) -> Self {
+        self.compile_timeout = Some(time);
+        self
+    }
+
+    /// How much memory compiling the component may take, in bytes. Default: 4 GiB.
+    pub fn compile_memory(mut self, bytes: u64) -> Self {
+        self.compile_memory_bytes = Some(bytes);
+        self
+    }
+
     /// The folder for compiled components. Default: `$XDG_CACHE_HOME/host`, or `~/.cache/host`.
     pub fn cache_dir(mut self, folder: impl Into<PathBuf>) -> Self {
         self.cache = Some(folder.into());
@@ -183,16 +207,23 @@ impl Builder {
     ///
     /// # Errors
     /// [`BuildError`]. Nothing is left behind: no process, no thread, no descriptor.
-    pub fn build(self) -> Result<Pool, BuildError> {
+    pub fn build(mut self) -> Result<Pool, BuildError> {
+        if self.account {
+            // An account travels behind the result.
+            let most = u32::MAX - wire::Account::BYTES;
+            self.limits.result_bytes = self.limits.result_bytes.min(most);
+        }
         let source = self.source.as_ref().ok_or(BuildError::NoComponent)?;
+        let usual = Options::default();
         let options = Options {
+            time: self.compile_timeout.unwrap_or(usual.time),
+            memory_bytes: self.compile_memory_bytes.unwrap_or(usual.memory_bytes),
             program: self.program.clone(),
             cache: self.cache.clone(),
-            fuel: self.limits.fuel.is_some(),
+            fuel: self.limits.fuel.is_some() || self.account,
             // Where each job has an instance of its own, a loop in it would only make it dearer.
             sweeps: self.isolation == Isolation::InstancePerWorker,
             sandbox: self.sandbox,
-            ..Options::default()
         };
         let Component {
             description, code, ..
@@ -232,10 +263,14 @@ impl Builder {
             grants,
             isolation: self.isolation,
             sandbox: self.sandbox,
+            account: self.account,
             initializer: initializer.transpose()?,
         };
         let message = postcard::to_stdvec(&start).map_err(std::io::Error::other)?;
         let message = sealed::filled("host-start", |memory| memory.write_all(&message))?;
+        // Without imports there is nobody whom a guest could call, or write to.
+        let watched = (self.limits.host_calls).or(self.limits.log_bytes).is_some();
+        let watched = watched && !description.imports.is_empty();
         let rules = Rules {
             timeout: self.limits.timeout,
             max_jobs: self.max_jobs_per_worker,
@@ -246,14 +281,24 @@ impl Builder {
                 && self.isolation == Isolation::InstancePerWorker
                 && self.limits.timeout.is_none()
                 && self.limits.fuel.is_none()
+                && !watched
+                && !self.account
                 && self.max_jobs_per_worker.is_none()
                 && self.limits.result_bytes >= MIN_LIST_BYTES,
+            account: self.account.then(|| Bounds {
+                // With directories a second one writes files.
+                threads: 1 + u32::from(!start.grants.dirs.is_empty()),
+                memory_bytes: self.limits.memory_bytes,
+                fuel: self.limits.fuel.unwrap_or(u64::MAX),
+                host_calls: self.limits.host_calls.unwrap_or(u64::MAX),
+            }),
         };
         let launch = Launch {
             program: self.program,
             code,
             start: message.into(),
             max_result_bytes: self.limits.result_bytes,
+            account: self.account,
         };
         let shared = Shared::new(description, launch, self.chunk, workers, rules)
             .map_err(std::io::Error::from)?;

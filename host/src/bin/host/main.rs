@@ -24,6 +24,7 @@ mod lines;
 mod run;
 mod watch;
 
+mod account;
 mod exit;
 mod output;
 mod print;

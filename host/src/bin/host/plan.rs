@@ -1,6 +1,6 @@
 //! What the command line means: which component and function, which jobs, and a pool with which settings.
 
-use crate::args::{Format, GuestArgs, Instance, OutputArgs, RunArgs, Target};
+use crate::args::{CompilerArgs, Format, GuestArgs, Instance, OutputArgs, RunArgs, Target};
 use crate::exit::Failure;
 use crate::output;
 use crate::quantity::Workers;
@@ -38,6 +38,10 @@ pub(crate) struct Plan {
     pub clocks: Clocks,
     /// What has to stand around the processes that meet the guest.
     pub sandbox: Sandbox,
+    /// What compiling the component may take.
+    pub compiling: CompilerArgs,
+    /// Whether each job is measured.
+    pub account: bool,
     /// After how many failed jobs the run stops.
     pub max_fail: Option<u64>,
     /// After how much time the run stops.
@@ -46,6 +50,8 @@ pub(crate) struct Plan {
     pub format: Format,
     /// What is told besides.
     pub talk: Talk,
+    /// Whether not even what was asked for is told besides.
+    pub quiet: bool,
 }
 
 /// Where the jobs come from, and how many arguments each of them brings.
@@ -123,6 +129,8 @@ impl Plan {
                 timeout: guest.timeout,
                 memory_bytes: guest.memory.unwrap_or(unlimited.memory_bytes),
                 fuel: guest.fuel,
+                host_calls: guest.host_calls,
+                log_bytes: guest.log_size,
                 ..unlimited
             },
             isolation: match guest.instance {
@@ -134,9 +142,12 @@ impl Plan {
             dirs: guest.dir,
             clocks: guest.clocks.into(),
             sandbox: guest.sandbox.mode.into(),
+            compiling: guest.compiling,
+            account: output.account,
             max_fail: None,
             deadline: None,
             format: output.format,
+            quiet: output.quiet,
             talk: match (output.verbose, output.quiet) {
                 (true, quiet) => Talk::Jobs { summary: !quiet },
                 (false, true) => Talk::Quiet,
@@ -153,7 +164,14 @@ impl Plan {
             .limits(self.limits.clone())
             .isolation(self.isolation)
             .clocks(self.clocks)
-            .sandbox(self.sandbox);
+            .sandbox(self.sandbox)
+            .account(self.account);
+        if let Some(time) = self.compiling.time {
+            pool = pool.compile_timeout(time);
+        }
+        if let Some(bytes) = self.compiling.memory {
+            pool = pool.compile_memory(bytes);
+        }
         if let Some(jobs) = self.chunk {
             pool = pool.chunk(jobs);
         }

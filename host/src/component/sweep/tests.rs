@@ -53,8 +53,9 @@ fn load_with(component: &[u8], grants: Grants) -> Trial {
         isolation: Isolation::InstancePerWorker,
         initializer: None,
         sandbox: Sandbox::Off,
+        account: false,
     };
-    let engine = Engine::start(&start.limits).unwrap();
+    let engine = Engine::start(&start).unwrap();
     let code = sealed::filled("host-test", |memory| memory.write_all(&code)).unwrap();
     Trial {
         guest: Guest::load(engine, &start, code.as_fd(), Arc::new(|_| ())).unwrap(),
