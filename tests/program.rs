@@ -766,7 +766,8 @@ fn ctrl_c_ends_a_run_that_waits_for_input() {
     pipe.read_to_string(&mut stderr).unwrap();
     assert!(stderr.contains("interrupted: "), "{stderr}");
     assert!(
-        stderr.contains(&format!("{count} jobs done in ")),
+        // On a busy machine it may be no more than 1 job.
+        stderr.contains(&format!("\n{count} job")),
         "{stderr}"
     );
     drop(stdin);
