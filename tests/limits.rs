@@ -138,3 +138,23 @@ fn a_host_call_that_sleeps_ends_with_its_worker() {
     let slept = within(PATIENCE, || ends("faults", "sleep", (3_600_000_u64,)));
     assert_eq!(slept, (Cause::Timeout(LIMIT), 1));
 }
+
+#[test]
+fn compiling_has_limits_that_can_be_set() {
+    let stopped = |arguments: &[&str], hint: &str| {
+        let told = Command::new(program())
+            .args(arguments)
+            // A folder that nobody may write, so that nothing is there already.
+            .env("XDG_CACHE_HOME", "/proc")
+            .output()
+            .unwrap();
+        let stderr = String::from_utf8(told.stderr).unwrap();
+        assert_eq!(told.status.code(), Some(1), "{stderr}");
+        assert!(stderr.contains("compiling `arith` was stopped"), "{stderr}");
+        assert!(stderr.contains(hint), "{stderr}");
+    };
+    let time = ["inspect", "arith", "--compile-timeout", "5ms"];
+    stopped(&time, "the limit is `--compile-timeout`");
+    let memory = ["call", "arith", "square(3)", "--compile-memory", "12MiB"];
+    stopped(&memory, "the limit is `--compile-memory`");
+}

@@ -249,11 +249,11 @@ pub(crate) struct GuestArgs {
 #[derive(Clone, Copy, Debug, Options)]
 pub(crate) struct CompilerArgs {
     /// Stop compiling a component that takes longer than this [default: 60s]
-    #[arg(long = "compile-timeout", value_name = "TIME", value_parser = quantity::duration)]
-    pub time: Option<Duration>,
+    #[arg(long, value_name = "TIME", value_parser = quantity::duration)]
+    pub compile_timeout: Option<Duration>,
     /// Let compiling a component take this much memory [default: 4GiB]
-    #[arg(long = "compile-memory", value_name = "SIZE", value_parser = quantity::size)]
-    pub memory: Option<u64>,
+    #[arg(long, value_name = "SIZE", value_parser = quantity::size)]
+    pub compile_memory: Option<u64>,
 }
 
 impl CompilerArgs {
@@ -261,8 +261,8 @@ impl CompilerArgs {
     pub(crate) fn options(self) -> host::component::Options {
         let all = host::component::Options::default();
         host::component::Options {
-            time: self.time.unwrap_or(all.time),
-            memory_bytes: self.memory.unwrap_or(all.memory_bytes),
+            time: self.compile_timeout.unwrap_or(all.time),
+            memory_bytes: self.compile_memory.unwrap_or(all.memory_bytes),
             ..all
         }
     }

@@ -166,10 +166,10 @@ impl Plan {
             .clocks(self.clocks)
             .sandbox(self.sandbox)
             .account(self.account);
-        if let Some(time) = self.compiling.time {
+        if let Some(time) = self.compiling.compile_timeout {
             pool = pool.compile_timeout(time);
         }
-        if let Some(bytes) = self.compiling.memory {
+        if let Some(bytes) = self.compiling.compile_memory {
             pool = pool.compile_memory(bytes);
         }
         if let Some(jobs) = self.chunk {
