@@ -9,9 +9,11 @@
     reason = "a test fails by panicking, and starts the program as a user would"
 )]
 
+mod accounts;
 mod batches;
 mod components;
 mod hostile;
+mod limits;
 mod lockdown;
 mod pool;
 mod process;

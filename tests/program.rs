@@ -425,6 +425,8 @@ fn limits_end_a_job_and_name_themselves() {
         ("spin()", "--timeout=50ms", "timeout"),
         ("spin()", "--fuel=1000", "fuel"),
         ("eat-memory()", "--memory=8MiB", "memory"),
+        ("now()", "--host-calls=0", "host-calls"),
+        ("flood-stdout(2000)", "--log-size=1KiB", "log"),
         ("unreachable()", "--memory=8MiB", "trap"),
         ("exit(1)", "--memory=8MiB", "exit"),
     ] {
@@ -764,7 +766,8 @@ fn ctrl_c_ends_a_run_that_waits_for_input() {
     pipe.read_to_string(&mut stderr).unwrap();
     assert!(stderr.contains("interrupted: "), "{stderr}");
     assert!(
-        stderr.contains(&format!("{count} jobs done in ")),
+        // On a busy machine it may be no more than 1 job.
+        stderr.contains(&format!("\n{count} job")),
         "{stderr}"
     );
     drop(stdin);

@@ -2,6 +2,8 @@
 
 #[path = "../host/examples/prove/chaos.rs"]
 mod chaos;
+#[path = "../host/examples/prove/deadlines.rs"]
+mod deadlines;
 #[path = "../host/examples/prove/orphans.rs"]
 mod orphans;
 #[path = "../host/examples/prove/processes.rs"]
@@ -29,6 +31,14 @@ fn what_soaks_does_not_grow() {
     process::alone("proofs::what_soaks_does_not_grow", || {
         soak::run(builder, 20_000, 2_000).unwrap();
     });
+}
+
+#[test]
+fn whatever_a_job_does_its_time_limit_ends_it() {
+    // How late, to the millisecond, is for a machine that does nothing else.
+    let told = deadlines::run(builder, 2).unwrap();
+    told.check(100).unwrap();
+    assert_eq!(told.to_string().lines().count(), 5);
 }
 
 /// Where this program is a victim, in which way.

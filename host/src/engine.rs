@@ -2,7 +2,9 @@
 //!
 //! This module doesn't know that it runs in a child process.
 
+mod calls;
 mod clock;
+mod coarse;
 mod code;
 mod config;
 mod dynamic;
@@ -20,12 +22,13 @@ pub(crate) mod sweep;
 mod tests;
 mod typed;
 mod waiting;
+mod written;
 
 pub(crate) use config::compiling;
-pub(crate) use instance::copied_bytes;
+pub(crate) use instance::{Used, copied_bytes};
 pub(crate) use stderr::StderrSink;
 
-use crate::job::{FaultReport, Grants, Isolation, Limits};
+use crate::job::{FaultReport, Grants, Isolation};
 use crate::shared::Party;
 use crate::types::Function;
 use crate::wire::Start;
@@ -45,8 +48,8 @@ pub(crate) struct Engine(wasmtime::Engine);
 impl Engine {
     /// Reserves memory, installs the handlers of traps, and opens what it needs of the system. Loading a guest opens
     /// nothing more than the guest's file and granted directories.
-    pub(crate) fn start(limits: &Limits) -> anyhow::Result<Engine> {
-        let engine = wasmtime::Engine::new(&config::serving(limits)?)
+    pub(crate) fn start(start: &Start) -> anyhow::Result<Engine> {
+        let engine = wasmtime::Engine::new(&config::serving(start)?)
             .map_err(ours)
             .context("the engine cannot start")?;
         Ok(Engine(engine))
@@ -67,6 +70,8 @@ pub(crate) struct Guest {
     clock: Option<Clock>,
     pace: Pace,
     running: Running,
+    /// What the last job used, if somebody wants to know.
+    used: Option<Used>,
 }
 
 /// An exported function, and how to call it.
@@ -112,10 +117,8 @@ impl Guest {
             functions: exports.collect::<anyhow::Result<_>>()?,
             template: Template::new(
                 &component,
-                &start.limits,
-                &start.grants,
+                start,
                 stderr,
-                start.description.sweeps.iter().any(Option::is_some),
                 party.map(|party| (party, start.room)),
             )?,
             isolation: start.isolation,
@@ -131,6 +134,7 @@ impl Guest {
                 worker,
                 ..Running::default()
             },
+            used: start.account.then(Used::default),
         })
     }
 
@@ -159,15 +163,28 @@ impl Guest {
         if let Some(clock) = &mut self.clock {
             clock.run();
         }
+        if let Some(used) = &mut self.used {
+            *used = Used::default();
+        }
         let mut instance = match self.idle.take() {
             Some(instance) => instance,
             None => self.instantiate()?,
         };
-        self.run(&mut instance, function, arguments, result)?;
+        let ran = self.run(&mut instance, function, arguments, result);
+        if let Some(used) = &mut self.used {
+            *used = instance.used();
+        }
+        ran?;
         if self.isolation == Isolation::InstancePerWorker {
             self.idle = Some(instance);
         }
         Ok(())
+    }
+
+    /// What the last job used that was [called](Guest::call); nothing where no account is wanted, and where not even an
+    /// instance could be made.
+    pub(crate) fn used(&self) -> Used {
+        self.used.unwrap_or_default()
     }
 
     /// Calls the function for each of the next jobs of an encoded list, as many as take no time worth mentioning and at

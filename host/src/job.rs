@@ -3,6 +3,12 @@
 //! A job is one call of one exported function. It ends with exactly one [`Outcome`]: a value, or a [`Fault`] that says
 //! who is to blame. This module knows no processes and no bytes.
 
+mod clocks;
+mod usage;
+
+pub use clocks::Clocks;
+pub use usage::{Totals, Usage};
+
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::time::Duration;
@@ -60,6 +66,12 @@ pub enum Cause {
     /// The guest asked for more memory than it may have, and then failed.
     #[error("out of memory: it may use {}", mebibytes(*.0))]
     Memory(u64),
+    /// The guest called its host more often than it may.
+    #[error("too many calls of the host: it may make {0}")]
+    HostCalls(u64),
+    /// The guest wrote more to its standard output and error than it may.
+    #[error("too much written to stdout and stderr: it may write {0} bytes")]
+    Log(u64),
     /// The worker process died, or had to be killed, while the job ran in it.
     #[error("the worker was lost: {0}")]
     WorkerLost(End),
@@ -110,6 +122,8 @@ pub struct Report<T> {
     pub pid: u32,
     /// What became of the job.
     pub outcome: Outcome<T>,
+    /// What it used, as far as it is known.
+    pub usage: Usage,
 }
 
 /// What a worker reports of a job without a value; the pool makes it a [`Fault`].
@@ -140,6 +154,14 @@ pub struct Limits {
     pub fuel: Option<u64>,
     /// How many bytes of stack the guest may use. Default: 512 KiB, Wasmtime's own default.
     pub stack_bytes: usize,
+    /// How many calls a job may make of what its guest imports: of WASI, and nothing else so far. Reading a file, writing a
+    /// line, looking at a clock take some each. Default: no limit, as a guest that reads a large file makes a million with
+    /// good reason, and each of them takes time that [`timeout`](Limits::timeout) limits. Starting an instance may take as
+    /// many of its own.
+    pub host_calls: Option<u64>,
+    /// How many bytes a job may write to its standard output and error together. Default: no limit, as nothing of it piles
+    /// up: the output goes nowhere, and of the error the last page is kept.
+    pub log_bytes: Option<u64>,
     /// How many bytes a result may have on its way home: what its numbers and texts take, and 4 for each length.
     /// Default: 256 MiB. The host holds a result as it came and as it is read, and a [`Value`](crate::Value) takes up to
     /// 32 times as much.
@@ -153,6 +175,8 @@ impl Default for Limits {
             memory_bytes: 1 << 30,
             fuel: None,
             stack_bytes: 512 << 10,
+            host_calls: None,
+            log_bytes: None,
             result_bytes: 256 << 20,
         }
     }
@@ -176,6 +200,8 @@ pub(crate) struct Grants {
     pub env: Vec<(String, String)>,
     /// Directories of this machine that the guest may use.
     pub dirs: Vec<Dir>,
+    /// How finely the guest reads the time.
+    pub clocks: Clocks,
 }
 
 /// A directory that a guest may use.

@@ -46,7 +46,9 @@ mod worker;
 
 pub use codec::EncodeError;
 pub use component::Source;
-pub use job::{Cause, Dir, End, Fault, Isolation, Limits, Outcome, Report, STDERR_KEPT};
+pub use job::{
+    Cause, Clocks, Dir, End, Fault, Isolation, Limits, Outcome, Report, STDERR_KEPT, Totals, Usage,
+};
 pub use link::StartError;
 pub use lockdown::{Sandbox, Wall, WallReport, WallState};
 pub use pool::{

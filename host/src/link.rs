@@ -6,15 +6,18 @@
 //!
 //! Owning is reaping: dropping a link kills its process and waits for its end.
 
+mod account;
 mod buffer;
 mod chunk;
+mod kernel;
 
 use crate::job::{End, FaultReport};
 use crate::lockdown::WallReport;
 use crate::ring::{self, Reader, Writer};
 use crate::role::{self, NoChildren, Role};
 use crate::shared::{Seat, Shared, SharedError};
-use crate::wire::{self, Header, Hello, Kind};
+use crate::wire::{self, Account, Header, Hello, Kind};
+pub(crate) use account::Bounds;
 use buffer::Buffer;
 pub(crate) use chunk::{Answer, Answers, Asked, Chunk};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -45,6 +48,8 @@ pub(crate) struct Launch {
     pub(crate) max_result_bytes: u32,
     /// The objects that its jobs share.
     pub(crate) shared: Option<Shared>,
+    /// Whether each answer ends with an account.
+    pub(crate) account: bool,
 }
 
 /// A worker could not be started.
@@ -117,6 +122,8 @@ pub(crate) struct Link<O> {
     requests: Writer,
     answers: Reader,
     max_result_bytes: u32,
+    /// How many bytes of each answer are its account.
+    account_bytes: u32,
     /// What stands around the process, as it said when it greeted.
     walls: Vec<WallReport>,
     /// Copied from the ring, but not yet a whole frame.
@@ -222,6 +229,7 @@ impl<O> Link<O> {
             requests: writer,
             answers: reader,
             max_result_bytes: launch.max_result_bytes,
+            account_bytes: if launch.account { Account::BYTES } else { 0 },
             walls: Vec::new(),
             inbox: Buffer::new(),
             in_flight: VecDeque::new(),
@@ -287,6 +295,11 @@ impl<O> Link<O> {
     /// The process id.
     pub(crate) fn pid(&self) -> u32 {
         self.pid.as_raw_nonzero().get().unsigned_abs()
+    }
+
+    /// How much processor time the process has had, as the kernel tells it.
+    pub(crate) fn processor_time(&self) -> Option<Duration> {
+        kernel::processor_time(self.pid())
     }
 
     /// What stands around the process. It said so before it had seen its guest.
@@ -447,7 +460,10 @@ impl<O> Link<O> {
         if let Some(asked) = flying.chunk.asked() {
             return self.list(flying, asked, start);
         }
-        let mut row = Row::at(start);
+        let mut row = Row {
+            is_accounted: self.account_bytes > 0,
+            ..Row::at(start)
+        };
         let left = flying.chunk.count - flying.answered;
         while row.count < left {
             let Some(head) = self.inbox[row.end..].first_chunk() else {
@@ -487,8 +503,11 @@ impl<O> Link<O> {
         if header.job != (flying.chunk.first + u64::from(place)) as u32 & 0xff_ffff {
             return Err(Broken("an answer to another job than the one it was asked"));
         }
-        if header.length > most {
+        if header.length > most.saturating_add(self.account_bytes) {
             return Err(Broken("an answer that is longer than a worker makes them"));
+        }
+        if header.length < self.account_bytes {
+            return Err(Broken("an answer without its account"));
         }
         if flying.sent < flying.chunk.frames.len() && place + 1 == flying.chunk.count {
             return Err(Broken("an answer to a job that it does not know yet"));
@@ -679,6 +698,7 @@ struct Row {
     has_fault: bool,
     is_refusal: bool,
     is_list: bool,
+    is_accounted: bool,
 }
 
 impl Row {
@@ -689,6 +709,7 @@ impl Row {
             has_fault: false,
             is_refusal: false,
             is_list: false,
+            is_accounted: false,
         }
     }
 }

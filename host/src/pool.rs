@@ -10,6 +10,7 @@ mod func;
 mod handle;
 mod keeper;
 mod shared;
+mod sizes;
 mod stats;
 mod stream;
 mod task;

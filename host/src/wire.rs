@@ -4,6 +4,10 @@
 //! [`ring`](crate::ring). One enum or struct for each direction; a new field must break the golden bytes of the tests,
 //! whose failure says: raise [`VERSION`].
 
+mod account;
+
+pub(crate) use account::Account;
+
 use crate::job::{Cause, FaultReport, Grants, Isolation, Limits};
 use crate::lockdown::{Sandbox, WallReport};
 use crate::types::Description;
@@ -39,8 +43,17 @@ pub(crate) struct Start {
     pub sandbox: Sandbox,
     /// Which shared memory comes with this, by its number; 0 if there is none.
     pub room: u32,
+    /// Whether each answer ends with an [`Account`].
+    pub account: bool,
     /// A function to call in each new instance before its first job: its index, and its encoded arguments.
     pub initializer: Option<(u32, Vec<u8>)>,
+}
+
+impl Start {
+    /// Whether the component was compiled to count fuel.
+    pub(crate) fn counts_fuel(&self) -> bool {
+        self.limits.fuel.is_some() || self.account
+    }
 }
 
 /// The worker's first packet; those that follow are bells, of one byte each.
@@ -220,6 +233,22 @@ pub(crate) fn put_frame<E: From<TooLong>>(
             Err(error)
         }
     }
+}
+
+/// Appends these bytes to the payload of the only frame in `frame`.
+///
+/// # Panics
+///
+/// The header cannot hold the length, so a payload that is to be longer has to have been shorter before.
+pub(crate) fn append(frame: &mut Vec<u8>, bytes: &[u8]) {
+    let header = frame.first_chunk().copied().and_then(Header::decode);
+    let header = header.expect("whoever made the frame gave it a header");
+    frame.truncate(Header::BYTES + header.length as usize);
+    frame.extend_from_slice(bytes);
+    let length = length_field(frame.len() - Header::BYTES).expect("there was room for more");
+    let header = Header { length, ..header };
+    frame.resize(header.frame_bytes(), 0);
+    frame[..Header::BYTES].copy_from_slice(&header.encode());
 }
 
 /// A length as headers hold it.

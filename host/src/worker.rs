@@ -3,6 +3,8 @@
 //! A worker doesn't know that it has siblings. It trusts its parent, and nothing of what its guest says or does: the
 //! engine holds that.
 
+mod meter;
+
 use crate::engine::{self, Engine, Guest};
 use crate::job::{Cause, FaultReport};
 use crate::lockdown::calls::Needs;
@@ -11,9 +13,11 @@ use crate::ring::{self, Bell, Log, Reader, Writer};
 use crate::shared::{Party, Segment};
 use crate::wire::{self, Header, Hello, Kind, Start};
 use anyhow::{Context, bail, ensure};
+use meter::Meter;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::io::Errno;
 use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendFlags};
+use rustix::time::ClockId;
 use std::io::{IoSliceMut, Write};
 use std::mem::MaybeUninit;
 use std::os::unix::fs::FileExt;
@@ -90,6 +94,7 @@ struct Server<'a> {
     guest: Guest,
     spins: u32,
     timed: bool,
+    accounts: bool,
     max_result_bytes: u32,
     answered: u64,
 }
@@ -114,7 +119,7 @@ fn start(control: BorrowedFd<'_>) -> anyhow::Result<(Server<'_>, Vec<WallReport>
         Some(memory) => Some(party(number, &memory).context("cannot map shared objects")?),
         None => None,
     };
-    let engine = Engine::start(&start.limits)?;
+    let engine = Engine::start(&start)?;
     let needs = needs(&start, pagemap()?);
     lockdown.before_load(&before(&start, control))?;
     let guest = Guest::load(
@@ -140,6 +145,7 @@ fn start(control: BorrowedFd<'_>) -> anyhow::Result<(Server<'_>, Vec<WallReport>
         guest,
         spins,
         timed,
+        accounts: start.account,
         max_result_bytes: start.limits.result_bytes,
         answered: 0,
     };
@@ -315,16 +321,18 @@ impl Server<'_> {
             self.guest
                 .begin(wire::index(chunk.first, header.job), chunk.attempt);
             let now = if self.timed {
-                monotonic_nanoseconds()
+                meter::nanoseconds(ClockId::Monotonic)
             } else {
                 1 << 16
             };
             self.bell.set_started(now, self.answered);
             self.log.clear();
             answer.clear();
+            let meter = self.accounts.then(Meter::start);
             let result = wire::put_frame(kind, header.job, &mut answer, |result| {
                 self.guest.call(chunk.function, &frame[payload], result)
             });
+            let account = meter.map(|meter| meter.stop(self.guest.used()));
             self.requests.release(held);
             let result = result.and_then(|()| self.check_length(&answer));
             if is_batch {
@@ -337,6 +345,9 @@ impl Server<'_> {
             } else if let Err(report) = result {
                 answer.clear();
                 put_report(header.job, &report, &mut answer);
+            }
+            if let Some(account) = account {
+                wire::append(&mut answer, &account.encode());
             }
             chunk.jobs = chunk.jobs.saturating_sub(jobs);
             self.answered += u64::from(jobs);
@@ -536,9 +547,4 @@ fn put_report(job: u32, report: &FaultReport, answer: &mut Vec<u8>) {
         Ok::<_, anyhow::Error>(())
     });
     put.expect("a report in memory can always be written to memory");
-}
-
-fn monotonic_nanoseconds() -> u64 {
-    let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
-    now.tv_sec as u64 * 1_000_000_000 + now.tv_nsec as u64
 }

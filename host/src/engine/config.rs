@@ -5,7 +5,7 @@
 //! the target, the compiler's flags, the proposals, the settings of [`compiling`] and Wasmtime's full version. It doesn't
 //! cover what [`serving`] adds: the allocator, the stack's size, the backtraces.
 
-use crate::job::Limits;
+use crate::wire::Start;
 use anyhow::ensure;
 use rustix::process::{Resource, getrlimit};
 use rustix::system::sysinfo;
@@ -40,8 +40,8 @@ pub(crate) fn compiling(fuel: bool) -> Config {
 /// # Errors
 ///
 /// The guest may have more stack than this process has.
-pub(super) fn serving(limits: &Limits) -> anyhow::Result<Config> {
-    let stack_bytes = limits.stack_bytes;
+pub(super) fn serving(start: &Start) -> anyhow::Result<Config> {
+    let stack_bytes = start.limits.stack_bytes;
     if let Some(most) = getrlimit(Resource::Stack).current {
         let most = most.saturating_sub(HOST_STACK_BYTES);
         ensure!(
@@ -50,12 +50,12 @@ pub(super) fn serving(limits: &Limits) -> anyhow::Result<Config> {
              the most is {most} bytes; lower it, or raise `ulimit -s`"
         );
     }
-    let mut config = compiling(limits.fuel.is_some());
+    let mut config = compiling(start.counts_fuel());
     // What never compiles needs no compiler, and starts without one.
     config.enable_compiler(false);
-    config.max_wasm_stack(limits.stack_bytes);
+    config.max_wasm_stack(stack_bytes);
     // Wasmtime wants the stacks that nobody uses to be as large as the one that is used.
-    config.async_stack_size(limits.stack_bytes);
+    config.async_stack_size(stack_bytes);
     config.wasm_backtrace_max_frames(NonZeroUsize::new(super::report::MAX_FRAMES));
     config.allocation_strategy(pool());
     Ok(config)

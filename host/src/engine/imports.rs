@@ -1,10 +1,11 @@
 //! What a component may import: the interfaces of WASI 0.2, each only if it is imported, with nothing behind them but what
 //! the job's grants say. Sockets exist so that programs start, and refuse everything.
 
+use super::coarse;
 use super::instance::State;
 use super::ours;
 use super::waiting::{HasPolls, Polls};
-use crate::job::{Dir, Grants};
+use crate::job::{Clocks, Dir, Grants};
 use anyhow::{Context, bail};
 use wasmtime::component::types::ComponentItem;
 use wasmtime::component::{Component, HasData, Linker, ResourceTable};
@@ -29,11 +30,11 @@ pub(super) fn link(component: &Component) -> anyhow::Result<Linker<State>> {
             .split_once('@')
             .map_or(name, |(interface, _version)| interface);
         if interface == "pool:job/job" {
-            super::job::link(&mut linker, |state: &mut State| &mut state.running)?;
+            super::job::link(&mut linker, State::running)?;
             continue;
         }
         if let Some(shared) = interface.strip_prefix("pool:shared/")
-            && super::shared::link(&mut linker, shared, |state: &mut State| &mut state.lent)?
+            && super::shared::link(&mut linker, shared, State::lent)?
         {
             continue;
         }
@@ -104,11 +105,17 @@ pub(super) fn context(grants: &Grants, stderr: &super::stderr::Stderr) -> anyhow
     // By default the standard input is empty, the standard output takes everything and keeps nothing, no address can be
     // reached, and nothing else is there.
     builder.stderr(stderr.clone()).envs(&grants.env);
+    if let Some(stdout) = stderr.stdout() {
+        builder.stdout(stdout);
+    }
     builder
         .allow_tcp(false)
         .allow_udp(false)
         .allow_ip_name_lookup(false);
     builder.allow_blocking_current_thread(true);
+    if grants.clocks == Clocks::Coarse {
+        coarse::set(&mut builder);
+    }
     for Dir {
         host,
         guest,

@@ -1,5 +1,6 @@
 //! Instances of a component: one after the other from one template, each with a store of its own.
 
+use super::calls::{self, Calls};
 use super::job::Running;
 use super::memory::MemoryLimit;
 use super::report;
@@ -10,8 +11,10 @@ use super::{Export, imports, ours, waiting};
 use crate::job::{FaultReport, Grants, Limits};
 use crate::shared::Party;
 use crate::types::Function;
+use crate::wire::Start;
 use anyhow::Context;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 use wasmtime::component::{Component, InstancePre, ResourceTable};
 use wasmtime::{Engine, Result, Store};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
@@ -34,6 +37,17 @@ pub(super) struct Template {
     has_loops: bool,
     /// Who works on shared objects, and in which memory they are.
     pub(super) party: Option<(Party, u32)>,
+    /// How much fuel a job has, where it is counted.
+    fuel: Option<u64>,
+}
+
+/// What a job used.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Used {
+    pub(crate) fuel: u64,
+    pub(crate) host_calls: u64,
+    /// What its instance's memories and tables had grown to.
+    pub(crate) memory_bytes: u64,
 }
 
 /// A component that runs. After a fault it must not run again.
@@ -44,6 +58,7 @@ pub(super) struct Instance {
     bound: Bound<Box<dyn Call>>,
     swept: Bound<Sweep>,
     fuel: Option<u64>,
+    timeout: Option<Duration>,
 }
 
 /// A function of an instance, ready to be called on encoded arguments.
@@ -63,6 +78,7 @@ pub(super) struct State {
     pub(super) memory: MemoryLimit,
     pub(super) lent: Lent,
     pub(super) running: Running,
+    pub(super) calls: Calls,
     wasi: Option<Wasi>,
     grants: Arc<Grants>,
     stderr: Stderr,
@@ -76,12 +92,11 @@ struct Wasi {
 impl Template {
     pub(super) fn new(
         component: &Component,
-        limits: &Limits,
-        grants: &Grants,
+        start: &Start,
         stderr: StderrSink,
-        has_loops: bool,
         party: Option<(Party, u32)>,
     ) -> anyhow::Result<Template> {
+        let (limits, grants) = (&start.limits, &start.grants);
         let linked = imports::link(component)?
             .instantiate_pre(component)
             .map_err(ours);
@@ -90,8 +105,10 @@ impl Template {
             linked: linked.context("the component's imports do not fit what is provided")?,
             limits: limits.clone(),
             grants: Arc::new(grants.clone()),
-            stderr: Stderr::new(stderr),
-            has_loops,
+            stderr: Stderr::new(stderr, limits.log_bytes),
+            has_loops: start.description.sweeps.iter().any(Option::is_some),
+            // Where it is only counted, as much as there is.
+            fuel: start.counts_fuel().then(|| limits.fuel.unwrap_or(u64::MAX)),
             party,
         };
         // Once for the error, before any job.
@@ -108,6 +125,7 @@ impl Template {
             memory: MemoryLimit::new(self.limits.memory_bytes, self.has_loops),
             running: Running::default(),
             lent: Lent::new(self.party.clone(), self.limits.timeout),
+            calls: Calls::new(&self.engine, self.limits.host_calls),
             wasi: self
                 .wasi_with_directories()
                 .map_err(|error| report::no_start(&error))?,
@@ -118,16 +136,22 @@ impl Template {
         store.limiter(|state| &mut state.memory);
         store.set_hostcall_fuel(copied_bytes(&self.limits));
         store.set_epoch_deadline(deadline_ticks.unwrap_or(NEVER_TICKS));
+        if store.data().calls.are_limited() {
+            store.data_mut().calls.begin(end_of(self.limits.timeout));
+            calls::watch(&mut store);
+        }
         let instance = self
             .fuel(&mut store)
             .and_then(|()| self.linked.instantiate(&mut store))
+            .and_then(|instance| Ok(store.data().calls.check().map(|()| instance)?))
             .map_err(|error| report::of_start(self.report(&error, &store)))?;
         Ok(Instance {
             store,
             instance,
             bound: Bound(Vec::new()),
             swept: Bound(Vec::new()),
-            fuel: self.limits.fuel,
+            fuel: self.fuel,
+            timeout: self.limits.timeout,
         })
     }
 
@@ -155,17 +179,23 @@ impl Template {
     }
 
     fn fuel(&self, store: &mut Store<State>) -> Result<()> {
-        self.limits.fuel.map_or(Ok(()), |fuel| store.set_fuel(fuel))
+        self.fuel.map_or(Ok(()), |fuel| store.set_fuel(fuel))
     }
 }
 
 impl Instance {
     /// Gives the next job its share of time and fuel.
     pub(super) fn prepare(&mut self, running: Running, deadline_ticks: Option<u64>) -> Result<()> {
-        self.store.data_mut().running = running;
-        self.store.data_mut().memory.refused = false;
-        if let Some(ticks) = deadline_ticks {
-            self.store.set_epoch_deadline(ticks);
+        let state = self.store.data_mut();
+        state.running = running;
+        state.memory.refused = false;
+        if state.calls.are_limited() {
+            state.calls.begin(end_of(self.timeout));
+        } else {
+            state.calls.begin(None);
+            if let Some(ticks) = deadline_ticks {
+                self.store.set_epoch_deadline(ticks);
+            }
         }
         match self.fuel {
             Some(fuel) => self.store.set_fuel(fuel),
@@ -184,7 +214,23 @@ impl Instance {
     ) -> Result<()> {
         let bind = || bind(&self.instance, export, &mut self.store);
         let function = self.bound.get(place, bind)?;
-        function.call(&mut self.store, &export.function, arguments, result)
+        let before = result.len();
+        function.call(&mut self.store, &export.function, arguments, result)?;
+        self.store.data().calls.check().map_err(|error| {
+            result.truncate(before);
+            wasmtime::Error::new(error)
+        })
+    }
+
+    /// What the job used that [`Instance::prepare`] began.
+    pub(super) fn used(&self) -> Used {
+        let state = self.store.data();
+        let left = self.store.get_fuel().unwrap_or(0);
+        Used {
+            fuel: self.fuel.map_or(0, |fuel| fuel.saturating_sub(left)),
+            host_calls: state.calls.made(),
+            memory_bytes: state.memory.used_bytes(),
+        }
     }
 
     /// Calls an export of the description, which stands there at `place`, for many jobs. Appends the results of those that
@@ -235,14 +281,34 @@ impl<T> Bound<T> {
     }
 }
 
+/// When a job that begins now has no more time.
+fn end_of(timeout: Option<Duration>) -> Option<Instant> {
+    Instant::now().checked_add(timeout?)
+}
+
 /// How much a guest may copy out of its memory at a time, in bytes: as much as it may have, so that what is outside is
 /// bounded by what may be inside.
 pub(crate) fn copied_bytes(limits: &Limits) -> usize {
     usize::try_from(limits.memory_bytes.max(MIN_COPIED_BYTES)).unwrap_or(usize::MAX)
 }
 
+impl State {
+    /// For a call of `pool:shared`.
+    pub(super) fn lent(&mut self) -> &mut Lent {
+        self.calls.count();
+        &mut self.lent
+    }
+
+    /// For a call of `pool:job`.
+    pub(super) fn running(&mut self) -> &mut Running {
+        self.calls.count();
+        &mut self.running
+    }
+}
+
 impl WasiView for State {
     fn ctx(&mut self) -> WasiCtxView<'_> {
+        self.calls.count();
         waiting::enter();
         let wasi = self.wasi.get_or_insert_with(|| {
             let context = imports::context(&self.grants, &self.stderr);

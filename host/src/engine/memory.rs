@@ -29,6 +29,11 @@ impl MemoryLimit {
         }
     }
 
+    /// What the instance has, and the most that it ever had: memories and tables don't shrink.
+    pub(super) fn used_bytes(&self) -> u64 {
+        self.used_bytes
+    }
+
     /// Whether a memory or table may grow by this much. `within_own` is false where it would outgrow what the guest
     /// itself declared: that is refused too, but isn't this limit's doing.
     fn grow(&mut self, by_bytes: usize, within_own: bool) -> bool {

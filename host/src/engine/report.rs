@@ -1,8 +1,10 @@
 //! What is said of a job that failed: Wasmtime's error as a cause, a backtrace and the guest's last words.
 
+use super::calls::TooManyCalls;
 use super::reader::Undecodable;
 use super::shared::{Stranger, Waited};
 use super::sweep::PREFIX;
+use super::written::TooMuchWritten;
 use crate::job::{Cause, FaultReport, Limits};
 use wasmtime::{Trap, WasmBacktrace};
 use wasmtime_wasi::I32Exit;
@@ -64,6 +66,12 @@ fn cause(error: &wasmtime::Error, limits: &Limits, memory_refused: bool) -> Caus
     }
     if let Some(I32Exit(code)) = error.downcast_ref() {
         return Cause::Exit(*code);
+    }
+    if let Some(TooManyCalls(limit)) = error.downcast_ref() {
+        return Cause::HostCalls(*limit);
+    }
+    if let Some(TooMuchWritten(limit)) = error.downcast_ref() {
+        return Cause::Log(*limit);
     }
     match (error.downcast_ref(), limits) {
         (

@@ -1,6 +1,7 @@
 //! What a guest writes to its standard error: each piece goes to whoever loaded the guest, and the last bytes are kept for
 //! the report of a fault.
 
+use super::written::{PIECE_BYTES, Stdout, Written};
 use crate::job::STDERR_KEPT;
 use bytes::Bytes;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,14 +14,13 @@ use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
 /// Where a guest's standard error goes besides the reports: called with each piece that the guest writes.
 pub(crate) type StderrSink = Arc<dyn Fn(&[u8]) + Send + Sync>;
 
-/// How much a guest may write at a time, in bytes. Wasmtime allocates that much if a guest asks for zeros to be written.
-const PIECE_BYTES: usize = 64 << 10;
-
 /// A guest's standard error. All clones are the same stream.
 #[derive(Clone)]
 pub(super) struct Stderr {
     sink: StderrSink,
     kept: Arc<Kept>,
+    /// What is written here and to the standard output, if that is limited.
+    written: Option<Written>,
 }
 
 #[derive(Default)]
@@ -31,15 +31,22 @@ struct Kept {
 }
 
 impl Stderr {
-    pub(super) fn new(sink: StderrSink) -> Self {
+    pub(super) fn new(sink: StderrSink, limit_bytes: Option<u64>) -> Self {
         Stderr {
             sink,
             kept: Arc::default(),
+            written: limit_bytes.map(Written::new),
         }
+    }
+
+    /// The standard output that shares its limit, if there is one.
+    pub(super) fn stdout(&self) -> Option<Stdout> {
+        self.written.clone().map(Stdout)
     }
 
     /// A job begins: what earlier ones wrote isn't its own.
     pub(super) fn forget(&self) {
+        self.written.iter().for_each(Written::forget);
         if self.kept.any.load(Ordering::Relaxed) {
             self.kept.any.store(false, Ordering::Relaxed);
             self.bytes().clear();
@@ -104,7 +111,13 @@ impl StdoutStream for Stderr {
 #[async_trait]
 impl OutputStream for Stderr {
     fn write(&mut self, bytes: Bytes) -> StreamResult<()> {
-        Stderr::write(self, &bytes);
+        match &self.written {
+            None => Stderr::write(self, &bytes),
+            Some(written) => {
+                Stderr::write(self, written.count(&bytes));
+                written.check()?;
+            }
+        }
         Ok(())
     }
 

@@ -1,6 +1,10 @@
 //! The engine in memory, without processes: guests are compiled here, by the settings that the helper has, and loaded from
 //! a descriptor as a worker loads them.
 
+mod account;
+mod clocks;
+mod limits;
+
 use super::{Guest, StderrSink, compiling, dynamic};
 use crate::job::{Cause, Dir, FaultReport, Grants, Isolation, Limits, STDERR_KEPT};
 use crate::lockdown::Sandbox;
@@ -92,6 +96,7 @@ fn setup(component: &[u8]) -> Setup {
         isolation: Isolation::InstancePerWorker,
         sandbox: Sandbox::Off,
         room: 0,
+        account: false,
         initializer: None,
     };
     Setup {
@@ -122,17 +127,17 @@ impl Setup {
     }
 
     fn try_load(self) -> anyhow::Result<Trial> {
-        let code = match self.start.limits.fuel {
-            Some(_) => Engine::new(&compiling(true))
+        let code = match self.start.counts_fuel() {
+            true => Engine::new(&compiling(true))
                 .unwrap()
                 .precompile_component(&self.component)
                 .unwrap(),
-            None => self.code,
+            false => self.code,
         };
         let memory = rustix::fs::memfd_create("code", rustix::fs::MemfdFlags::CLOEXEC).unwrap();
         let mut file = std::fs::File::from(memory);
         file.write_all(&code).unwrap();
-        let engine = super::Engine::start(&self.start.limits)?;
+        let engine = super::Engine::start(&self.start)?;
         let guest = Guest::load(engine, &self.start, file.as_fd(), self.stderr, 0, None)?;
         Ok(Trial {
             guest,
@@ -662,7 +667,7 @@ fn standard_error_goes_to_the_sink_and_its_end_into_the_report() {
 
 #[test]
 fn the_end_of_a_flood_of_standard_error_is_kept() {
-    let stderr = super::stderr::Stderr::new(Arc::new(|_| ()));
+    let stderr = super::stderr::Stderr::new(Arc::new(|_| ()), None);
     (0..10_000).for_each(|i| stderr.write(format!("line {i}\n").as_bytes()));
     assert_eq!(stderr.last().len(), STDERR_KEPT);
     assert!(stderr.last().ends_with("line 9998\nline 9999\n"));
@@ -706,6 +711,7 @@ fn a_guest_has_the_environment_and_the_directories_that_it_was_granted() {
                 guest: "/data".into(),
                 read_only,
             }],
+            ..Grants::default()
         };
         let mut faults = faults.load();
         let environment = [&1_u32.to_le_bytes()[..], &text("COLOUR"), &text("blue")].concat();

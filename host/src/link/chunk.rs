@@ -8,9 +8,11 @@
 //! What is in the frames of answers was checked by the link before it came here.
 
 use super::Row;
+use super::account::Bounds;
 use super::buffer::Buffer;
-use crate::job::{Cause, FaultReport};
-use crate::wire::{self, ChunkHead, Header, Kind, TooLong};
+use crate::job::{Cause, FaultReport, Totals};
+use crate::wire::{self, Account, ChunkHead, Header, Kind, TooLong};
+use std::time::Duration;
 
 /// Jobs that travel together, in the frames in which they travel: the head of the chunk, then one frame a job.
 #[derive(Debug)]
@@ -162,6 +164,8 @@ impl<O> Chunk<O> {
             is_last: answered + row.count == self.count,
             is_list: row.is_list,
             attempt: if answered == 0 { self.attempts + 1 } else { 1 },
+            is_accounted: row.is_accounted,
+            accounts: Vec::new().into_iter(),
             frames,
             read: 0,
         }
@@ -236,6 +240,10 @@ pub(crate) struct Answers {
     is_list: bool,
     /// How often the next job was started, this time included.
     attempt: u32,
+    /// Whether each has an account at its end.
+    is_accounted: bool,
+    /// What is believed of them.
+    accounts: std::vec::IntoIter<Account>,
     frames: Buffer,
     read: usize,
 }
@@ -247,9 +255,39 @@ pub(crate) struct Answer<'a> {
     pub(crate) attempt: u32,
     /// The encoded result, or why there is none.
     pub(crate) result: Result<&'a [u8], FaultReport>,
+    /// What it used.
+    pub(crate) account: Option<Account>,
 }
 
 impl Answers {
+    /// How many bytes they came in.
+    pub(crate) fn bytes(&self) -> usize {
+        self.frames.len()
+    }
+
+    /// Reads the accounts of answers that have them, believes what can be of it, and adds it up. `left` is the time in
+    /// which these jobs can have run; what they do not claim of it is left.
+    pub(crate) fn settle(&mut self, bounds: &Bounds, left: &mut Duration) -> Totals {
+        let mut totals = Totals::default();
+        let mut accounts = Vec::with_capacity(self.count as usize);
+        let mut frames = &self.frames[self.read..];
+        while let Some(header) = frames.first_chunk().copied().and_then(Header::decode) {
+            let payload = frames.get(Header::BYTES..Header::BYTES + header.length as usize);
+            let split = payload
+                .filter(|_| self.is_accounted)
+                .and_then(Account::split);
+            let Some((_, claimed)) = split else {
+                break;
+            };
+            let believed = bounds.believed(claimed, left);
+            totals.add(&believed.into());
+            accounts.push(believed);
+            frames = frames.get(header.frame_bytes()..).unwrap_or_default();
+        }
+        self.accounts = accounts.into_iter();
+        totals
+    }
+
     /// The results, if they are the bytes of a list. Of other answers nothing: they come one by one.
     pub(crate) fn list(&self) -> Option<&[u8]> {
         let header = Header::decode(*self.frames.first_chunk()?)?;
@@ -262,7 +300,10 @@ impl Answers {
         self.count = self.count.checked_sub(1)?;
         let frame = &self.frames[self.read..];
         let header = Header::decode(*frame.first_chunk()?)?;
-        let payload = frame.get(Header::BYTES..Header::BYTES + header.length as usize)?;
+        let mut payload = frame.get(Header::BYTES..Header::BYTES + header.length as usize)?;
+        if self.is_accounted {
+            payload = Account::split(payload)?.0;
+        }
         self.read += header.frame_bytes();
         let job = self.first;
         self.first += 1;
@@ -273,6 +314,7 @@ impl Answers {
                 Kind::Fault => Err(report(payload)),
                 _ => Ok(payload),
             },
+            account: self.accounts.next(),
         })
     }
 }

@@ -100,7 +100,8 @@ pub(crate) fn always() -> Vec<Call> {
         call(libc::SYS_brk, "brk"),
         // Back from a trap, whose signal Wasmtime handles, and from the tick of the clock.
         call(libc::SYS_rt_sigreturn, "rt_sigreturn"),
-        // Where the kernel cannot tell the time without being called, as after it lost trust in the processor's counter.
+        // Where the kernel cannot tell the time without being called, as after it lost trust in the processor's counter; and
+        // processor time, which jobs are accounted by.
         call(libc::SYS_clock_gettime, "clock_gettime").with(&[Pin::AtMost(0, LAST_CLOCK)]),
         // The end: by a code, or by `abort`, so that running out of memory looks like that and not like an attack.
         call(libc::SYS_exit_group, "exit_group"),

@@ -7,8 +7,8 @@
 mod losses;
 
 use super::task::{Home, LONG_JOB, Run, Task, Waiter};
-use crate::job::Cause;
-use crate::link::{Answers, Chunk, Link, StartError};
+use crate::job::{Cause, Totals};
+use crate::link::{Answers, Bounds, Chunk, Link, StartError};
 use rustix::event::epoll;
 use rustix::fd::{AsFd, OwnedFd};
 use std::collections::VecDeque;
@@ -39,6 +39,12 @@ pub(super) struct Seat {
     killed_for: Option<(Cause, u64)>,
     /// Jobs answered in this place, over all its workers.
     pub(super) jobs: u64,
+    /// What they used.
+    pub(super) usage: Totals,
+    /// The processor time of the workers that sat here before, as the kernel tells it, where that is asked for.
+    pub(super) past_cpu: Duration,
+    /// Where jobs give account: since when the worker has time that no job has claimed, and how much it had before that.
+    unclaimed: (Option<Instant>, Duration),
     /// Tells this worker from those that sat here before.
     generation: u64,
 }
@@ -90,6 +96,8 @@ pub(super) struct Rules {
     pub(super) once: bool,
     /// Whether jobs may be asked as a list.
     pub(super) lists: bool,
+    /// What is believed of the jobs' accounts, if they give any.
+    pub(super) account: Option<Bounds>,
 }
 
 pub(super) struct Driver {
@@ -121,7 +129,7 @@ pub(super) struct Driver {
     /// Something is left for the keeper to do.
     pub(super) keeper_wanted: bool,
     checked: Instant,
-    rules: Rules,
+    pub(super) rules: Rules,
     /// Readable when a worker rings. Hung-up workers show as well.
     bells: Arc<OwnedFd>,
     /// Readable when a starting worker greets, or any worker hangs up.
@@ -202,8 +210,19 @@ impl Driver {
         let mut jobs = 0;
         let mut owner = None;
         let (notes, tasks) = (&mut self.notes, &mut self.tasks);
-        let collected = link.collect(|task, answers: Answers| {
+        let (account, usage) = (&self.rules.account, &mut seat.usage);
+        let unclaimed = &mut seat.unclaimed;
+        let collected = link.collect(|task, mut answers: Answers| {
             jobs += u64::from(answers.count);
+            usage.answer_bytes += answers.bytes() as u64;
+            if let Some(bounds) = account {
+                let now = Instant::now();
+                let (since, left) = unclaimed;
+                *left += since
+                    .replace(now)
+                    .map_or(Duration::ZERO, |since| now - since);
+                usage.add(&answers.settle(bounds, left));
+            }
             if owner.is_none() {
                 owner = Some(task.clone());
             }
@@ -297,6 +316,10 @@ impl Driver {
         }
         self.news = true;
         let was_idle = link.chunks() == 0;
+        if was_idle && self.rules.account.is_some() {
+            seat.unclaimed = (Some(Instant::now()), Duration::ZERO);
+        }
+        seat.usage.request_bytes += chunk.frames.len() as u64;
         let fed = link.feed(chunk);
         let mut has_rested = false;
         if was_idle {
@@ -341,6 +364,7 @@ impl Driver {
     /// Ends a worker that has nothing to do.
     fn vacate(&mut self, index: usize) {
         if let Some(link) = self.seats[index].link.take() {
+            self.note_processor_time(index, &link);
             self.unwatch(&link);
             self.seats[index].ready = false;
             self.leaving.push(link);
@@ -354,7 +378,7 @@ impl Driver {
         let Some(seat) = self.seats.get_mut(index) else {
             return;
         };
-        let (jobs, generation) = (seat.jobs, self.counts.started & u64::from(u32::MAX));
+        let generation = self.counts.started & u64::from(u32::MAX);
         // Should watching fail for want of memory, the start's time limit ends the worker. Its process is watched as
         // well as its socket, because a child of it may have the socket, too, and live on.
         for descriptor in [link.control(), link.process()] {
@@ -368,10 +392,20 @@ impl Driver {
         *seat = Seat {
             link: Some(link),
             since: Some(Instant::now()),
-            jobs,
+            jobs: seat.jobs,
+            usage: seat.usage,
+            past_cpu: seat.past_cpu,
             generation,
             ..Seat::default()
         };
+    }
+
+    /// Asks the kernel once more for the processor time of a worker that is about to be buried.
+    fn note_processor_time(&mut self, index: usize, link: &WorkerLink) {
+        if self.rules.account.is_some() {
+            let time = link.processor_time();
+            self.seats[index].past_cpu += time.unwrap_or_default();
+        }
     }
 
     /// Looks whether the starting worker in this seat is ready. Its failure gives the seat back.

@@ -193,15 +193,22 @@ impl<'p> Call<'p> {
         &self.signature().result
     }
 
-    /// Adds a job with these arguments to a chunk.
+    /// Adds a job with these arguments to a chunk, and says how many bytes they take.
     pub(super) fn push<P: Serialize + ?Sized, O>(
         &self,
         arguments: &P,
         chunk: &mut Chunk<O>,
-    ) -> Result<(), Error> {
+    ) -> Result<u32, Error> {
         let job = chunk.first + u64::from(chunk.count);
-        chunk
-            .push(|payload| codec::encode(arguments, self.given(), payload))
+        let mut bytes = 0;
+        let pushed = chunk.push(|payload| {
+            let start = payload.len();
+            codec::encode(arguments, self.given(), payload)?;
+            bytes = (payload.len() - start) as u32;
+            Ok(())
+        });
+        pushed
+            .map(|()| bytes)
             .map_err(|error| Error::Item { job, error })
     }
 

@@ -5,9 +5,10 @@
 
 use super::Error;
 use super::func::Call;
+use super::sizes::Sizes;
 use super::task::{DEPTH, Home, Run, Task};
 use crate::codec;
-use crate::job::{Cause, Fault, FaultReport, Report};
+use crate::job::{Cause, Fault, FaultReport, Report, Usage};
 use crate::link::{Answer, Answers, Chunk};
 use crate::value::Value;
 use serde::Serialize;
@@ -87,6 +88,8 @@ pub(super) struct Stream<'p, I, R> {
     early: BTreeMap<u64, Run>,
     ready: VecDeque<Run>,
     reading: Option<Reading<R>>,
+    /// The lengths of arguments, where reports are wanted.
+    sizes: Sizes,
     /// How long the source took for its last item; for one that gave only its first, nothing is known yet.
     source_pace: Duration,
 }
@@ -96,6 +99,10 @@ struct Reading<R> {
     results: Results<R>,
     worker: usize,
     pid: u32,
+    /// The lengths of the jobs' arguments.
+    argument_bytes: std::vec::IntoIter<u32>,
+    /// Of a list, what each of its results takes.
+    share_bytes: u64,
 }
 
 /// The results of jobs that were asked one by one, or together, from this job on.
@@ -121,6 +128,7 @@ impl<'p, I: Iterator<Item: Serialize>, R: DeserializeOwned> Stream<'p, I, R> {
             early: BTreeMap::new(),
             ready: VecDeque::new(),
             reading: None,
+            sizes: Sizes::default(),
             source_pace: Duration::ZERO,
         }
     }
@@ -138,14 +146,25 @@ impl<'p, I: Iterator<Item: Serialize>, R: DeserializeOwned> Stream<'p, I, R> {
                 }
             }
             match self.ready.pop_front() {
-                Some(Run::Fault { fault, worker }) => {
+                Some(Run::Fault {
+                    fault,
+                    worker,
+                    wall,
+                }) => {
                     self.yielded += 1;
-                    let pid = fault.pid.unwrap_or(0);
+                    let arguments = self.sizes.take(fault.job, 1);
+                    let usage = Usage {
+                        attempts: fault.attempt,
+                        argument_bytes: arguments.into_iter().map(u64::from).sum(),
+                        wall,
+                        ..Usage::default()
+                    };
                     return Some(Ok(Report {
                         job: fault.job,
                         worker,
-                        pid,
+                        pid: fault.pid.unwrap_or(0),
                         outcome: Err(*fault),
+                        usage,
                     }));
                 }
                 Some(Run::Answers {
@@ -153,6 +172,10 @@ impl<'p, I: Iterator<Item: Serialize>, R: DeserializeOwned> Stream<'p, I, R> {
                     worker,
                     pid,
                 }) => {
+                    let count = u64::from(answers.count);
+                    let argument_bytes = self.sizes.take(answers.first, count);
+                    // A list begins with its length.
+                    let list_bytes = answers.list().map_or(0, |list| list.len() as u64 - 4);
                     let results = match list(&answers, &self.call, pid) {
                         None => Results::Each(answers),
                         Some(List::Whole(results)) => {
@@ -162,7 +185,13 @@ impl<'p, I: Iterator<Item: Serialize>, R: DeserializeOwned> Stream<'p, I, R> {
                             Results::Parts(answers.first, outcomes.into_iter())
                         }
                     };
-                    self.read(results, worker, pid);
+                    self.reading = Some(Reading {
+                        results,
+                        worker,
+                        pid,
+                        argument_bytes: argument_bytes.into_iter(),
+                        share_bytes: list_bytes / count.max(1),
+                    });
                 }
                 None => {
                     if !self.advance() {
@@ -171,14 +200,6 @@ impl<'p, I: Iterator<Item: Serialize>, R: DeserializeOwned> Stream<'p, I, R> {
                 }
             }
         }
-    }
-
-    fn read(&mut self, results: Results<R>, worker: usize, pid: u32) {
-        self.reading = Some(Reading {
-            results,
-            worker,
-            pid,
-        });
     }
 
     /// All results in order, or the first error.
@@ -311,6 +332,8 @@ impl<'p, I: Iterator<Item: Serialize>, R: DeserializeOwned> Stream<'p, I, R> {
             Some((asked, function)) => Chunk::list(self.task.clone(), function, self.sent, asked),
             None => Chunk::new(self.task.clone(), self.task.function, self.sent),
         };
+        let keeps_sizes = self.order != Order::Everything;
+        let mut sizes = Vec::new();
         let started = Instant::now();
         let mut look_at = 1;
         while u64::from(chunk.count) < limit && chunk.frames.len() < CHUNK_BYTES {
@@ -318,10 +341,14 @@ impl<'p, I: Iterator<Item: Serialize>, R: DeserializeOwned> Stream<'p, I, R> {
                 self.items = None;
                 break;
             };
-            if let Err(error) = self.call.push(&item, &mut chunk) {
-                self.error = Some(error);
-                self.items = None;
-                break;
+            match self.call.push(&item, &mut chunk) {
+                Ok(bytes) if keeps_sizes => sizes.push(bytes),
+                Ok(_) => {}
+                Err(error) => {
+                    self.error = Some(error);
+                    self.items = None;
+                    break;
+                }
             }
             // The clock is read ever more rarely, as each item shows that the source is fast.
             if chunk.count == look_at {
@@ -335,6 +362,7 @@ impl<'p, I: Iterator<Item: Serialize>, R: DeserializeOwned> Stream<'p, I, R> {
             }
         }
         if chunk.count > 0 {
+            self.sizes.put(self.sent, sizes);
             self.sent += u64::from(chunk.count);
             self.task.expect(u64::from(chunk.count));
             self.call.shared.submit([chunk]);
@@ -400,9 +428,19 @@ impl<I, R> Drop for Stream<'_, I, R> {
 
 impl<R: DeserializeOwned> Reading<R> {
     fn next(&mut self, call: &Call<'_>) -> Option<Report<R>> {
+        let mut usage = Usage {
+            attempts: 1,
+            result_bytes: self.share_bytes,
+            ..Usage::default()
+        };
         let (job, outcome) = match &mut self.results {
             Results::Each(answers) => {
                 let answer = answers.next()?;
+                usage = Usage {
+                    attempts: answer.attempt,
+                    result_bytes: answer.result.as_ref().map_or(0, |bytes| bytes.len() as u64),
+                    ..answer.account.map_or_else(Usage::default, Usage::from)
+                };
                 (answer.job, outcome(answer, call, self.pid))
             }
             Results::List(next, results) => {
@@ -416,7 +454,9 @@ impl<R: DeserializeOwned> Reading<R> {
                 (*next - 1, outcome)
             }
         };
+        usage.argument_bytes = self.argument_bytes.next().map_or(0, u64::from);
         Some(Report {
+            usage,
             job,
             worker: self.worker,
             pid: self.pid,

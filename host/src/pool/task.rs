@@ -83,6 +83,8 @@ pub(super) enum Run {
     Fault {
         fault: Box<Fault>,
         worker: usize,
+        /// How long it ran until its worker was lost, if that is known.
+        wall: Option<Duration>,
     },
 }
 

@@ -51,6 +51,35 @@ fn a_frame_is_filled_up_to_eight_bytes_and_an_error_leaves_no_trace() {
 }
 
 #[test]
+fn an_account_is_five_numbers_behind_the_answer() {
+    let mut frame = Vec::new();
+    put_frame(Kind::Value, 5, &mut frame, |payload| {
+        payload.extend([1, 2, 3]);
+        Ok::<_, TooLong>(())
+    })
+    .unwrap();
+    let account = Account {
+        wall_ns: 0x0102,
+        cpu_ns: 2,
+        fuel: 3,
+        host_calls: 4,
+        memory_bytes: u64::MAX,
+    };
+    append(&mut frame, &account.encode());
+    let header = Header::decode(*frame.first_chunk().unwrap()).unwrap();
+    assert_eq!(
+        (header.kind, header.job, header.length),
+        (Kind::Value, 5, 43)
+    );
+    assert_eq!(frame.len(), header.frame_bytes());
+    assert_eq!(frame[8..13], [1, 2, 3, 2, 1]);
+    assert_eq!(frame[43..51], [255; 8]);
+    let payload = &frame[8..51];
+    assert_eq!(Account::split(payload), Some((&[1, 2, 3][..], account)));
+    assert_eq!(Account::split(&payload[..39]), None);
+}
+
+#[test]
 fn a_payload_whose_length_a_header_cannot_hold_is_refused_and_says_so() {
     assert_eq!(length_field(u32::MAX as usize), Ok(u32::MAX));
     let too_long = length_field(1 << 32).unwrap_err();
@@ -110,11 +139,12 @@ fn the_messages_have_their_golden_bytes() {
         isolation: Isolation::InstancePerJob,
         sandbox: Sandbox::BestEffort,
         room: 5,
+        account: true,
         initializer: Some((2, vec![9])),
     };
     let golden = vec![
-        3, 7, 0, 0, 0, 0, 0, 0, 128, 128, 128, 128, 4, 0, 128, 128, 32, 128, 128, 128, 128, 1, 0,
-        0, 1, 1, 5, 1, 2, 1, 9,
+        3, 7, 0, 0, 0, 0, 0, 0, 128, 128, 128, 128, 4, 0, 128, 128, 32, 0, 0, 128, 128, 128, 128,
+        1, 0, 0, 0, 1, 1, 5, 1, 1, 2, 1, 9,
     ];
     assert_eq!(postcard::to_stdvec(&start), Ok(golden));
 }

@@ -163,13 +163,15 @@ pub(crate) struct InspectArgs {
     pub format: Format,
     #[command(flatten)]
     pub sandbox: SandboxArgs,
+    #[command(flatten)]
+    pub compiling: CompilerArgs,
 }
 
 #[derive(Debug, Options)]
 pub(crate) struct CompileArgs {
     /// A component's file, or the name of an embedded example such as `arith`
     pub component: PathBuf,
-    /// Compile it for runs with a limit on fuel, whose machine code counts instructions
+    /// Compile it for runs with a limit on fuel or with `--account`, whose machine code counts instructions
     #[arg(long)]
     pub fuel: bool,
     /// Compile it for runs with one instance for each worker, or for each job
@@ -177,6 +179,8 @@ pub(crate) struct CompileArgs {
     pub instance: Instance,
     #[command(flatten)]
     pub sandbox: SandboxArgs,
+    #[command(flatten)]
+    pub compiling: CompilerArgs,
 }
 
 #[derive(Debug, Options)]
@@ -243,6 +247,12 @@ pub(crate) struct GuestArgs {
     /// Let a job use this much fuel, about one unit an instruction [default: no limit]
     #[arg(long, value_name = "UNITS", value_parser = clap::value_parser!(u64).range(1..))]
     pub fuel: Option<u64>,
+    /// Let a job call WASI this often: to read a file, write a line, look at a clock [default: no limit]
+    #[arg(long, value_name = "N")]
+    pub host_calls: Option<u64>,
+    /// Let a job write this much to stdout and stderr together, such as `64KiB` [default: no limit]
+    #[arg(long, value_name = "SIZE", value_parser = quantity::size)]
+    pub log_size: Option<u64>,
     /// How much of the guest is fresh: one instance for each worker, or for each job
     #[arg(long, value_enum, default_value_t)]
     pub instance: Instance,
@@ -252,8 +262,36 @@ pub(crate) struct GuestArgs {
     /// Give the guest an environment variable. May be repeated [default: none]
     #[arg(long, value_name = "NAME=VALUE", value_parser = quantity::variable)]
     pub env: Vec<(String, String)>,
+    /// How finely the guest reads the time: to the nanosecond, or in steps of 1 ms
+    #[arg(long, value_enum, default_value_t)]
+    pub clocks: Clocks,
     #[command(flatten)]
     pub sandbox: SandboxArgs,
+    #[command(flatten)]
+    pub compiling: CompilerArgs,
+}
+
+/// What compiling a component may take.
+#[derive(Clone, Copy, Debug, Options)]
+pub(crate) struct CompilerArgs {
+    /// Stop compiling a component that takes longer than this [default: 60s]
+    #[arg(long, value_name = "TIME", value_parser = quantity::duration)]
+    pub compile_timeout: Option<Duration>,
+    /// Let compiling a component take this much memory [default: 4GiB]
+    #[arg(long, value_name = "SIZE", value_parser = quantity::size)]
+    pub compile_memory: Option<u64>,
+}
+
+impl CompilerArgs {
+    /// The same, and everything else as it is by default.
+    pub(crate) fn options(self) -> host::component::Options {
+        let all = host::component::Options::default();
+        host::component::Options {
+            time: self.compile_timeout.unwrap_or(all.time),
+            memory_bytes: self.compile_memory.unwrap_or(all.memory_bytes),
+            ..all
+        }
+    }
 }
 
 /// Objects that jobs work on together. Their names stand for them among the arguments in WAVE.
@@ -319,6 +357,10 @@ pub(crate) struct OutputArgs {
     /// Show no progress and no summary
     #[arg(short, long)]
     pub quiet: bool,
+    /// Measure what each job uses: time, processor time, fuel, calls of its host, memory. Tell the sum on stderr, and with
+    /// `--format json` each job's share in its line
+    #[arg(long)]
+    pub account: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -333,6 +375,22 @@ pub(crate) enum Instance {
     #[default]
     Worker,
     Job,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Clocks {
+    #[default]
+    Full,
+    Coarse,
+}
+
+impl From<Clocks> for host::Clocks {
+    fn from(clocks: Clocks) -> host::Clocks {
+        match clocks {
+            Clocks::Full => host::Clocks::Full,
+            Clocks::Coarse => host::Clocks::Coarse,
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]

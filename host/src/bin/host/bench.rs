@@ -36,6 +36,7 @@ pub(crate) fn bench(args: BenchArgs) -> Result<u8, Failure> {
         format: args.format,
         verbose: false,
         quiet: true,
+        account: false,
     };
     let mut plan = Plan::one(args.target, Jobs::Items(vec![]), args.guest, output);
     let pool = plan.pool()?;

@@ -10,7 +10,7 @@ pub(crate) fn compile(args: CompileArgs) -> Result<u8, Failure> {
         fuel: args.fuel,
         sweeps: args.instance == Instance::Worker,
         sandbox: args.sandbox.mode.into(),
-        ..Options::default()
+        ..args.compiling.options()
     };
     let component = inspect::load(args.component, &options)?;
     let file = component.cached_at.ok_or_else(Failure::no_cache)?;

@@ -1,6 +1,6 @@
 //! How the program ends: the exit codes, and the failures that keep it from doing what was asked.
 
-use host::component::ComponentError;
+use host::component::{ComponentError, Limit};
 use host::{BuildError, FunctionError, StartError};
 use std::error::Error;
 use std::fmt::Display;
@@ -128,6 +128,14 @@ impl From<ComponentError> for Failure {
                 ..Failure::pool(error)
             },
             ComponentError::Unprotected(_) => Failure::unprotected(error),
+            ComponentError::Stopped { limit, .. } => {
+                let failure = Failure::pool(error);
+                match limit {
+                    Limit::Time(_) => failure.hint("the limit is `--compile-timeout`"),
+                    Limit::Memory(_) => failure.hint("the limit is `--compile-memory`"),
+                    _ => failure,
+                }
+            }
             _ => Failure::pool(error),
         }
     }

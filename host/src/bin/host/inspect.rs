@@ -12,7 +12,7 @@ use std::path::PathBuf;
 pub(crate) fn inspect(args: InspectArgs) -> Result<u8, Failure> {
     let options = Options {
         sandbox: args.sandbox.mode.into(),
-        ..Options::default()
+        ..args.compiling.options()
     };
     let description = load(args.component, &options)?.description;
     let text = match args.format {

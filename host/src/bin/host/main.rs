@@ -27,6 +27,7 @@ mod objects;
 mod run;
 mod watch;
 
+mod account;
 mod exit;
 mod output;
 mod print;

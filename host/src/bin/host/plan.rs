@@ -1,11 +1,13 @@
 //! What the command line means: which component and function, which jobs, and a pool with which settings.
 
-use crate::args::{Format, GuestArgs, Instance, ObjectArgs, OutputArgs, RunArgs, Target};
+use crate::args::{
+    CompilerArgs, Format, GuestArgs, Instance, ObjectArgs, OutputArgs, RunArgs, Target,
+};
 use crate::exit::Failure;
 use crate::objects::Objects;
 use crate::output;
 use crate::quantity::Workers;
-use host::{Builder, Dir, Isolation, Limits, Pool, Sandbox, Source, WallState};
+use host::{Builder, Clocks, Dir, Isolation, Limits, Pool, Sandbox, Source, WallState};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -36,10 +38,16 @@ pub(crate) struct Plan {
     pub env: Vec<(String, String)>,
     /// The directories that the guest may use.
     pub dirs: Vec<Dir>,
+    /// How finely the guest reads the time.
+    pub clocks: Clocks,
     /// What has to stand around the processes that meet the guest.
     pub sandbox: Sandbox,
     /// What the jobs share.
     pub objects: Option<Arc<Objects>>,
+    /// What compiling the component may take.
+    pub compiling: CompilerArgs,
+    /// Whether each job is measured.
+    pub account: bool,
     /// After how many failed jobs the run stops.
     pub max_fail: Option<u64>,
     /// After how much time the run stops.
@@ -48,6 +56,8 @@ pub(crate) struct Plan {
     pub format: Format,
     /// What is told besides.
     pub talk: Talk,
+    /// Whether not even what was asked for is told besides.
+    pub quiet: bool,
 }
 
 /// Where the jobs come from, and how many arguments each of them brings.
@@ -125,6 +135,8 @@ impl Plan {
                 timeout: guest.timeout,
                 memory_bytes: guest.memory.unwrap_or(unlimited.memory_bytes),
                 fuel: guest.fuel,
+                host_calls: guest.host_calls,
+                log_bytes: guest.log_size,
                 ..unlimited
             },
             isolation: match guest.instance {
@@ -134,11 +146,15 @@ impl Plan {
             max_jobs_per_worker: None,
             env: guest.env,
             dirs: guest.dir,
+            clocks: guest.clocks.into(),
             sandbox: guest.sandbox.mode.into(),
             objects: None,
+            compiling: guest.compiling,
+            account: output.account,
             max_fail: None,
             deadline: None,
             format: output.format,
+            quiet: output.quiet,
             talk: match (output.verbose, output.quiet) {
                 (true, quiet) => Talk::Jobs { summary: !quiet },
                 (false, true) => Talk::Quiet,
@@ -167,7 +183,15 @@ impl Plan {
             .workers(self.workers)
             .limits(self.limits.clone())
             .isolation(self.isolation)
-            .sandbox(self.sandbox);
+            .clocks(self.clocks)
+            .sandbox(self.sandbox)
+            .account(self.account);
+        if let Some(time) = self.compiling.compile_timeout {
+            pool = pool.compile_timeout(time);
+        }
+        if let Some(bytes) = self.compiling.compile_memory {
+            pool = pool.compile_memory(bytes);
+        }
         if let Some(jobs) = self.chunk {
             pool = pool.chunk(jobs);
         }

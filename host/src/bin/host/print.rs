@@ -1,5 +1,6 @@
 //! What becomes of a job, as text: a line of WAVE or JSON for stdout, lines for people on stderr.
 
+use crate::account::{self, UsageLine};
 use crate::args::Format;
 use crate::output;
 use host::value::json::AsJson;
@@ -8,8 +9,9 @@ use serde::Serialize;
 use std::io::Write;
 
 /// Appends a job's line. In text a failed job has none: stdout has results only.
-pub(crate) fn line(to: &mut Vec<u8>, format: Format, report: &Report<Value>) {
+pub(crate) fn line(to: &mut Vec<u8>, format: Format, report: &Report<Value>, account: bool) {
     let job = report.job;
+    let usage = account.then(|| UsageLine::from(&report.usage));
     // Writing to memory cannot fail, and neither can turning these values into JSON.
     let _ = match (format, &report.outcome) {
         (Format::Text, Ok(value)) => writeln!(to, "{value}"),
@@ -19,6 +21,7 @@ pub(crate) fn line(to: &mut Vec<u8>, format: Format, report: &Report<Value>) {
             &DoneLine {
                 job,
                 value: json_value(value),
+                usage,
             },
         ),
         (Format::Json, Err(fault)) => json_line(
@@ -26,6 +29,7 @@ pub(crate) fn line(to: &mut Vec<u8>, format: Format, report: &Report<Value>) {
             &FailedLine {
                 job,
                 fault: FaultLine::from(fault),
+                usage,
             },
         ),
     };
@@ -50,6 +54,8 @@ pub(crate) fn hint(cause: &Cause) -> Option<&'static str> {
         Cause::Timeout(_) => Some("raise `--timeout` if the job needs more time"),
         Cause::Fuel(_) => Some("raise `--fuel` if the job needs more instructions"),
         Cause::Memory(_) => Some("raise `--memory` if the job needs more"),
+        Cause::HostCalls(_) => Some("raise `--host-calls` if the job needs more"),
+        Cause::Log(_) => Some("raise `--log-size` if the job has more to say"),
         _ => None,
     }
 }
@@ -65,7 +71,8 @@ pub(crate) fn work(report: &Report<Value>, function: &str, arguments: &[Value]) 
         0 => String::new(),
         pid => format!("worker {} (pid {pid}): ", report.worker + 1),
     };
-    format!("{worker}{function}({}) {end}", arguments.join(", "))
+    let used = account::in_brief(&report.usage);
+    format!("{worker}{function}({}) {end}{used}", arguments.join(", "))
 }
 
 /// Where the names of the functions begin that a Rust guest goes through when it panics.
@@ -81,12 +88,16 @@ const VALUE_SHOWN: usize = 80;
 struct DoneLine<'a> {
     job: u64,
     value: Option<AsJson<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    usage: Option<UsageLine>,
 }
 
 #[derive(Serialize)]
 struct FailedLine<'a> {
     job: u64,
     fault: FaultLine<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    usage: Option<UsageLine>,
 }
 
 #[derive(Serialize)]
@@ -127,6 +138,8 @@ fn name(cause: &Cause) -> &'static str {
         Cause::Timeout(_) => "timeout",
         Cause::Fuel(_) => "fuel",
         Cause::Memory(_) => "memory",
+        Cause::HostCalls(_) => "host-calls",
+        Cause::Log(_) => "log",
         Cause::WorkerLost(_) => "worker-lost",
         Cause::Poisoned(_) => "poisoned",
         Cause::NoWorker(_) => "no-worker",

@@ -1,5 +1,6 @@
 //! A run: jobs into the pool, and a line out for each, until all are done or something says stop.
 
+use crate::account;
 use crate::exit::{self, Failure};
 use crate::feed::{Feed, Trail};
 use crate::output::{self, Output};
@@ -64,6 +65,9 @@ pub(crate) fn run(plan: Plan) -> Result<u8, Failure> {
     }
     if matches!(plan.talk, Talk::Summary | Talk::Jobs { summary: true }) {
         output::note(&tally.summary(begun.elapsed(), pool.workers()));
+    }
+    if plan.account && !plan.quiet {
+        output::note(&account::summary(&pool.stats()));
     }
     verdict(&plan, &tally, stop.reason(), trail.failure())
 }
@@ -141,7 +145,7 @@ impl Run<'_> {
             Err(_) => self.tally.failed += 1,
         }
         self.output
-            .job(|line| print::line(line, self.plan.format, &report))?;
+            .job(|line| print::line(line, self.plan.format, &report, self.plan.account))?;
         match report.outcome {
             Ok(_) => Ok(()),
             Err(fault) => self.fail(&fault),

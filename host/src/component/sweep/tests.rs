@@ -54,8 +54,9 @@ fn load_with(component: &[u8], grants: Grants) -> Trial {
         room: 0,
         initializer: None,
         sandbox: Sandbox::Off,
+        account: false,
     };
-    let engine = Engine::start(&start.limits).unwrap();
+    let engine = Engine::start(&start).unwrap();
     let code = sealed::filled("host-test", |memory| memory.write_all(&code)).unwrap();
     Trial {
         guest: Guest::load(engine, &start, code.as_fd(), Arc::new(|_| ()), 0, None).unwrap(),

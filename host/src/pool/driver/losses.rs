@@ -28,13 +28,21 @@ impl Driver {
     pub(in crate::pool) fn lose(&mut self, index: usize, broken: Option<Broken>) {
         let seat = &mut self.seats[index];
         seat.ready = false;
-        let Some(link) = seat.link.take() else { return };
+        let Some(mut link) = seat.link.take() else {
+            return;
+        };
+        // For how long the job ran: with a time limit the worker said when it began, else it is what the pool saw.
+        let wall = match self.rules.timeout {
+            Some(_) => link.running_for(),
+            None => (seat.unclaimed.0).map(|since| since.elapsed()),
+        };
         let killed_for = seat.killed_for.take();
         let innocent = killed_for
             .as_ref()
             .is_some_and(|(_, answered)| link.answered() > *answered);
         let killed_for = killed_for.map(|(cause, _)| cause);
         let blame = matches!(killed_for, Some(Cause::Timeout(_))) && !innocent;
+        self.note_processor_time(index, &link);
         self.unwatch(&link);
         self.news = true;
         let pid = link.pid();
@@ -102,6 +110,7 @@ impl Driver {
             Run::Fault {
                 fault,
                 worker: index,
+                wall,
             },
             &mut self.tasks,
             &mut self.notes,
@@ -131,7 +140,11 @@ impl Driver {
             });
             deliver(
                 &chunk.owner,
-                Run::Fault { fault, worker: 0 },
+                Run::Fault {
+                    fault,
+                    worker: 0,
+                    wall: None,
+                },
                 &mut self.tasks,
                 &mut self.notes,
             );
