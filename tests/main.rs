@@ -11,13 +11,16 @@
 
 mod batches;
 mod components;
+mod guests;
 mod hostile;
 mod lockdown;
+mod means;
 mod pool;
 mod process;
 mod program;
 mod proofs;
 mod readme;
+mod shutdown;
 mod tidy;
 mod types;
 mod values;
