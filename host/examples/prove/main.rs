@@ -4,9 +4,11 @@
 //! cargo run --release --example prove -- chaos      10,000 jobs × 20 seeds, workers killed, stopped and hurt at random
 //! cargo run --release --example prove -- orphans    the host dies at 10 points: nothing of it is left
 //! cargo run --release --example prove -- soak       1,000,000 jobs, a kill each 1,000, a trap each 10
+//! cargo run --release --example prove -- components 10,000 damaged components through the compile helper and a worker
 //! ```
 
 mod chaos;
+mod components;
 mod orphans;
 mod processes;
 mod random;
@@ -28,8 +30,9 @@ fn main() -> Result<()> {
         ["chaos"] => chaos::run(host::Pool::builder, 10_000, 0..20)?.to_string(),
         ["orphans"] => orphans::run(victim)?,
         ["soak"] => soak::run(host::Pool::builder, 1_000_000, 1_000)?.to_string(),
+        ["components"] => components::run(host::Pool::builder, 10_000)?.to_string(),
         [VICTIM, point] => return orphans::die_at(point, host::Pool::builder),
-        _ => bail!("say what to prove: chaos, orphans or soak"),
+        _ => bail!("say what to prove: chaos, orphans, soak or components"),
     };
     println!("{told}");
     println!("proven in {:.0} s", started.elapsed().as_secs_f64());
