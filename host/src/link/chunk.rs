@@ -7,8 +7,8 @@
 //!
 //! What is in the frames of answers was checked by the link before it came here.
 
-use super::Row;
 use super::buffer::Buffer;
+use super::flight::Row;
 use crate::job::{Cause, FaultReport};
 use crate::wire::{self, ChunkHead, Header, Kind, TooLong};
 
