@@ -6,7 +6,7 @@
 //! ```
 //!
 //! `targets.rs` has the functions; `cargo test` of the crate `host` tries each with some thousand bytes, and this crate by
-//! libFuzzer for as long as one likes. What was found before lies in `found`, next to what it leads to.
+//! libFuzzer for as long as one likes. A find ends that, and its bytes lie in `found`: mend it, and give it a test.
 
 #[path = "../../src"]
 #[allow(
