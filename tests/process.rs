@@ -2,6 +2,7 @@
 
 use rustix::process::{Pid, Signal};
 use std::fs;
+use std::os::unix::process::CommandExt;
 use std::process::Command;
 
 /// Sends a signal to a process, which may be gone already.
@@ -80,11 +81,26 @@ pub(crate) fn alone(test: &str, body: impl FnOnce()) {
 /// As [`alone`], with these environment variables.
 #[track_caller]
 pub(crate) fn alone_with(test: &str, env: &[(&str, &str)], body: impl FnOnce()) {
+    start_alone(None, test, env, body);
+}
+
+/// As [`alone`], as this user if there is one.
+#[track_caller]
+pub(crate) fn alone_as(user: Option<u32>, test: &str, body: impl FnOnce()) {
+    start_alone(user, test, &[], body);
+}
+
+#[track_caller]
+fn start_alone(user: Option<u32>, test: &str, env: &[(&str, &str)], body: impl FnOnce()) {
     const ALONE: &str = "HOST_TEST_ALONE";
     if std::env::var_os(ALONE).is_some_and(|alone| alone == test) {
         return body();
     }
-    let output = Command::new(std::env::current_exe().unwrap())
+    let mut program = Command::new(std::env::current_exe().unwrap());
+    if let Some(user) = user {
+        program.uid(user).gid(user);
+    }
+    let output = program
         .args([test, "--exact", "--nocapture", "--test-threads=1"])
         .env(ALONE, test)
         .envs(env.iter().copied())

@@ -1,5 +1,7 @@
 //! The program as a user runs it: started with a command line, read from its pipes, stopped with signals.
 
+mod interrupts;
+
 use crate::program;
 use rustix::process::{Pid, Resource, Rlimit, Signal};
 use serde_json::Value as Json;

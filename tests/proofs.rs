@@ -2,6 +2,8 @@
 
 #[path = "../host/examples/prove/chaos.rs"]
 mod chaos;
+#[path = "../host/examples/prove/components.rs"]
+mod components;
 #[path = "../host/examples/prove/deadlines.rs"]
 mod deadlines;
 #[path = "../host/examples/prove/orphans.rs"]
@@ -24,6 +26,11 @@ fn builder() -> Builder {
 #[test]
 fn under_chaos_each_job_has_one_outcome() {
     chaos::run(builder, 2_000, 0..2).unwrap();
+}
+
+#[test]
+fn damaged_components_are_refused_or_served() {
+    components::run(builder, 150).unwrap();
 }
 
 #[test]

@@ -83,6 +83,14 @@ pub fn init() {
     std::process::exit(code)
 }
 
+/// What the fuzzer tries, too.
+#[cfg(test)]
+#[path = "../fuzz/src/targets.rs"]
+mod targets;
+
+#[cfg(test)]
+mod fuzz_tests;
+
 /// The code of the guide for embedders, compiled with the tests.
 #[cfg(doctest)]
 #[doc = include_str!("../docs/embedding.md")]

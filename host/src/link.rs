@@ -9,17 +9,18 @@
 mod account;
 mod buffer;
 mod chunk;
+mod flight;
 mod kernel;
 
-use crate::job::{End, FaultReport};
+use crate::job::End;
 use crate::lockdown::WallReport;
 use crate::ring::{self, Reader, Writer};
 use crate::role::{self, NoChildren, Role};
 use crate::shared::{Seat, Shared, SharedError};
-use crate::wire::{self, Account, Header, Hello, Kind};
+use crate::wire::{self, Account, Hello};
 pub(crate) use account::Bounds;
-use buffer::Buffer;
 pub(crate) use chunk::{Answer, Answers, Asked, Chunk};
+pub(crate) use flight::Flight;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::io::Errno;
@@ -28,7 +29,6 @@ use rustix::net::{
     SocketType,
 };
 use rustix::process::{Pid, PidfdFlags, Signal, WaitId, WaitIdOptions};
-use std::collections::VecDeque;
 use std::io::IoSlice;
 use std::mem::MaybeUninit;
 use std::path::PathBuf;
@@ -121,34 +121,20 @@ pub(crate) struct Link<O> {
     control: OwnedFd,
     requests: Writer,
     answers: Reader,
-    max_result_bytes: u32,
-    /// How many bytes of each answer are its account.
-    account_bytes: u32,
     /// What stands around the process, as it said when it greeted.
     walls: Vec<WallReport>,
-    /// Copied from the ring, but not yet a whole frame.
-    inbox: Buffer,
-    in_flight: VecDeque<Flying<O>>,
-    /// Answers in all, and jobs in all.
-    answered: u64,
+    flight: Flight<O>,
+    /// Jobs in all.
     asked: u64,
     naps: u16,
     /// Whether the worker was woken for jobs, since somebody asked.
     woke: bool,
-    /// Batches that the worker wants to be asked one by one.
-    refused: Vec<Chunk<O>>,
     /// What the worker claims about the running job, since this many answers.
     claim: (u64, u64),
     reaped: bool,
     /// Its place among those who work on shared objects. It goes when the process is reaped, and what the worker held is
     /// free then.
     _seat: Option<Seat>,
-}
-
-struct Flying<O> {
-    chunk: Chunk<O>,
-    sent: usize,
-    answered: u32,
 }
 
 impl<O> Link<O> {
@@ -228,16 +214,14 @@ impl<O> Link<O> {
             control,
             requests: writer,
             answers: reader,
-            max_result_bytes: launch.max_result_bytes,
-            account_bytes: if launch.account { Account::BYTES } else { 0 },
             walls: Vec::new(),
-            inbox: Buffer::new(),
-            in_flight: VecDeque::new(),
-            answered: 0,
+            flight: Flight::new(
+                launch.max_result_bytes,
+                if launch.account { Account::BYTES } else { 0 },
+            ),
             asked: 0,
             naps: 0,
             woke: false,
-            refused: Vec::new(),
             claim: (u64::MAX, 0),
             reaped: false,
             _seat: seat,
@@ -329,12 +313,12 @@ impl<O> Link<O> {
 
     /// How many jobs the worker has answered.
     pub(crate) fn answered(&self) -> u64 {
-        self.answered
+        self.flight.answered()
     }
 
     /// How many chunks are not answered yet.
     pub(crate) fn chunks(&self) -> usize {
-        self.in_flight.len()
+        self.flight.chunks()
     }
 
     /// How many jobs the worker was ever asked.
@@ -344,46 +328,22 @@ impl<O> Link<O> {
 
     /// The chunk whose jobs run now, and how many of them are answered.
     pub(crate) fn running(&self) -> Option<(&Chunk<O>, u32)> {
-        self.in_flight
-            .front()
-            .map(|flying| (&flying.chunk, flying.answered))
+        self.flight.front()
     }
 
     /// Sends a chunk, or as much of it as the ring holds; [`Link::flush`] sends the rest. Says whether the worker had to be
     /// woken for it.
-    pub(crate) fn feed(&mut self, mut chunk: Chunk<O>) -> Result<bool, Broken> {
+    pub(crate) fn feed(&mut self, chunk: Chunk<O>) -> Result<bool, Broken> {
         self.asked += u64::from(chunk.count);
-        chunk.seal();
-        self.in_flight.push_back(Flying {
-            chunk,
-            sent: 0,
-            answered: 0,
-        });
+        self.flight.push(chunk);
         self.flush()?;
         Ok(std::mem::take(&mut self.woke))
     }
 
     /// Sends what the ring had no space for before. Says whether there was any of it, and space.
     pub(crate) fn flush(&mut self) -> Result<bool, Broken> {
-        let mut sent = false;
-        // What is unsent stands at the end, so look for its start from there.
-        let unsent = |flying: &Flying<O>| flying.sent < flying.chunk.frames.len();
-        let first = self
-            .in_flight
-            .iter()
-            .rposition(|flying| !unsent(flying))
-            .map_or(0, |last| last + 1);
-        for flying in self.in_flight.range_mut(first..) {
-            let written = self
-                .requests
-                .write(&flying.chunk.frames[flying.sent..])
-                .map_err(Broken::from)?;
-            flying.sent += written;
-            sent |= written > 0;
-            if unsent(flying) {
-                break;
-            }
-        }
+        let requests = &mut self.requests;
+        let sent = self.flight.send(|frames| requests.write(frames))?;
         if sent {
             self.requests.publish();
             self.woke |= self.ring();
@@ -392,186 +352,34 @@ impl<O> Link<O> {
     }
 
     /// Takes the answers that are there and passes them on, a row of jobs of one chunk at a time. Does not wait.
-    pub(crate) fn collect(&mut self, mut deliver: impl FnMut(&O, Answers)) -> Result<bool, Broken> {
-        if self.answers.take(&mut self.inbox)? == 0 {
+    pub(crate) fn collect(&mut self, deliver: impl FnMut(&O, Answers)) -> Result<bool, Broken> {
+        if self.answers.take(self.flight.inbox())? == 0 {
             return Ok(false);
         }
         // The worker may be waiting for the space that this gave back.
         self.ring();
-        let mut start = 0;
-        while start < self.inbox.len() {
-            let row = self.row(start)?;
-            if row.count == 0 {
-                break;
-            }
-            let Some(flying) = self.in_flight.front_mut() else {
-                break;
-            };
-            self.answered += u64::from(row.count);
-            if row.is_refusal {
-                start = row.end;
-                let flying = self.in_flight.pop_front();
-                self.refused.extend(flying.map(|flying| flying.chunk));
-                continue;
-            }
-            let frames = if start == 0 && row.end == self.inbox.len() {
-                std::mem::replace(&mut self.inbox, Buffer::new())
-            } else {
-                let mut frames = Buffer::new();
-                frames.extend_from_slice(&self.inbox[start..row.end]);
-                frames
-            };
-            let answers = flying.chunk.answers(flying.answered, &row, frames);
-            deliver(&flying.chunk.owner, answers);
-            flying.answered += row.count;
-            if flying.answered == flying.chunk.count {
-                self.in_flight.pop_front();
-            }
-            start = row.end;
-        }
-        let read = start.min(self.inbox.len());
-        self.inbox.drain(..read);
-        self.make_room();
+        self.flight.read(deliver)?;
         Ok(true)
-    }
-
-    /// Takes memory for the rest of a long answer at once, now that its length is known and was checked.
-    fn make_room(&mut self) {
-        let header = self.inbox.first_chunk().copied().and_then(Header::decode);
-        if let Some(header) = header {
-            self.inbox.grow(header.frame_bytes());
-        }
     }
 
     /// Whether an answer or a chunk is on its way that is too long to be in the ring at once.
     pub(crate) fn is_streaming(&self) -> bool {
-        !self.inbox.is_empty() || self.has_unsent()
-    }
-
-    fn has_unsent(&self) -> bool {
-        (self.in_flight.back()).is_some_and(|flying| flying.sent < flying.chunk.frames.len())
-    }
-
-    /// The whole answers in the inbox from `start` on that belong to the front chunk.
-    fn row(&self, start: usize) -> Result<Row, Broken> {
-        let Some(flying) = self.in_flight.front() else {
-            return Err(Broken("an answer that nobody asked for"));
-        };
-        if let Some(asked) = flying.chunk.asked() {
-            return self.list(flying, asked, start);
-        }
-        let mut row = Row {
-            is_accounted: self.account_bytes > 0,
-            ..Row::at(start)
-        };
-        let left = flying.chunk.count - flying.answered;
-        while row.count < left {
-            let Some(head) = self.inbox[row.end..].first_chunk() else {
-                break;
-            };
-            let header = match self.check(*head, flying, row.count) {
-                Ok(header) => header,
-                // The answers before it are as good as any.
-                Err(_) if row.count > 0 => break,
-                Err(broken) => return Err(broken),
-            };
-            if self.inbox.len() - row.end < header.frame_bytes() {
-                break;
-            }
-            row.end += header.frame_bytes();
-            row.count += 1;
-            row.has_fault |= header.kind == Kind::Fault;
-        }
-        Ok(row)
-    }
-
-    /// Whether this can be the head of the answer to a job that comes `ahead` jobs after those that are answered.
-    #[inline]
-    fn check(&self, head: [u8; 8], flying: &Flying<O>, ahead: u32) -> Result<Header, Broken> {
-        let header = Header::decode(head).ok_or(Broken("a frame of an unknown kind"))?;
-        let place = flying.answered + ahead;
-        let most = match header.kind {
-            Kind::Value => self.max_result_bytes,
-            Kind::Fault => FaultReport::MAX_BYTES,
-            Kind::Values | Kind::Refused => {
-                return Err(Broken("an answer to many jobs that were asked one by one"));
-            }
-            Kind::Chunk | Kind::Job | Kind::Batch | Kind::Sweep => {
-                return Err(Broken("a request in the place of an answer"));
-            }
-        };
-        if header.job != (flying.chunk.first + u64::from(place)) as u32 & 0xff_ffff {
-            return Err(Broken("an answer to another job than the one it was asked"));
-        }
-        if header.length > most.saturating_add(self.account_bytes) {
-            return Err(Broken("an answer that is longer than a worker makes them"));
-        }
-        if header.length < self.account_bytes {
-            return Err(Broken("an answer without its account"));
-        }
-        if flying.sent < flying.chunk.frames.len() && place + 1 == flying.chunk.count {
-            return Err(Broken("an answer to a job that it does not know yet"));
-        }
-        Ok(header)
-    }
-
-    /// The next whole answer in the inbox at `start` to jobs that are a list, if it is there.
-    fn list(&self, flying: &Flying<O>, asked: Asked, start: usize) -> Result<Row, Broken> {
-        let mut row = Row::at(start);
-        let frame = &self.inbox[start..];
-        let Some(head) = frame.first_chunk() else {
-            return Ok(row);
-        };
-        let header = Header::decode(*head).ok_or(Broken("a frame of an unknown kind"))?;
-        let most = match (header.kind, asked) {
-            (Kind::Values, _) | (Kind::Refused, Asked::AsBatch) => self.max_result_bytes,
-            (Kind::Fault, Asked::AsSweep) => FaultReport::MAX_BYTES,
-            _ => {
-                return Err(Broken(
-                    "an answer of another kind than its jobs were asked for",
-                ));
-            }
-        };
-        let next = flying.chunk.first + u64::from(flying.answered);
-        if header.job != next as u32 & 0xff_ffff || flying.sent < flying.chunk.frames.len() {
-            return Err(Broken("an answer to another job than the one it was asked"));
-        }
-        if header.length > most {
-            return Err(Broken("an answer that is longer than a worker makes them"));
-        }
-        if frame.len() < header.frame_bytes() {
-            return Ok(row);
-        }
-        let left = flying.chunk.count - flying.answered;
-        let count = frame[Header::BYTES..header.frame_bytes()].first_chunk();
-        let count = count.map_or(0, |count| u32::from_le_bytes(*count));
-        row.count = match (header.kind, asked) {
-            (Kind::Fault, _) => 1,
-            (Kind::Refused, _) => left,
-            (_, Asked::AsSweep) if (1..=left).contains(&count) => count,
-            (_, Asked::AsBatch) if count == left => count,
-            _ => return Err(Broken("another number of results than it was asked jobs")),
-        };
-        row.end += header.frame_bytes();
-        row.has_fault = header.kind == Kind::Fault;
-        row.is_refusal = header.kind == Kind::Refused;
-        row.is_list = header.kind == Kind::Values;
-        Ok(row)
+        self.flight.is_streaming()
     }
 
     /// Takes back the batches whose jobs have to be asked one by one.
     pub(crate) fn take_refused(&mut self) -> Vec<Chunk<O>> {
-        std::mem::take(&mut self.refused)
+        self.flight.take_refused()
     }
 
     /// Says that this side sleeps until the front chunk is answered. Look for answers once more before you block.
     pub(crate) fn sleep(&mut self) {
-        let Some(front) = self.in_flight.front() else {
+        let Some((front, answered)) = self.flight.front() else {
             return;
         };
         self.naps = self.naps.wrapping_add(1);
         self.requests.sleep(
-            self.answered + u64::from(front.chunk.count - front.answered),
+            self.flight.answered() + u64::from(front.count - answered),
             self.naps,
         );
     }
@@ -579,7 +387,7 @@ impl<O> Link<O> {
     /// Whether there are answers to collect, or there is space for what is not sent yet: no bell rings for that to one
     /// who fell asleep just as the space came.
     pub(crate) fn has_work(&mut self) -> Result<bool, Broken> {
-        Ok(self.answers.available()? > 0 || self.has_unsent() && self.requests.space()? > 0)
+        Ok(self.answers.available()? > 0 || self.flight.has_unsent() && self.requests.space()? > 0)
     }
 
     /// Says that this side is awake.
@@ -602,13 +410,13 @@ impl<O> Link<O> {
 
     /// For how long the running job has been running, if one is, as the worker tells it.
     pub(crate) fn running_for(&mut self) -> Option<Duration> {
-        let claimed =
-            (self.requests.started(self.answered)).filter(|_| !self.in_flight.is_empty())?;
+        let answered = self.flight.answered();
+        let claimed = (self.requests.started(answered)).filter(|_| self.flight.chunks() > 0)?;
         let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
         let now = now.tv_sec as u64 * 1_000_000_000 + now.tv_nsec as u64;
         // Only the first word on each job counts: a worker could go on to say that it has just started, or will start.
-        if self.claim.0 != self.answered {
-            self.claim = (self.answered, claimed.min(now));
+        if self.claim.0 != answered {
+            self.claim = (answered, claimed.min(now));
         }
         Some(Duration::from_nanos(now.saturating_sub(self.claim.1)))
     }
@@ -626,29 +434,15 @@ impl<O> Link<O> {
         O: Clone,
     {
         // Who speaks nonsense is not believed that it has started nothing.
-        let ran = self.requests.started(self.answered).is_some() || broken.is_some() || blame;
+        let started = self.requests.started(self.flight.answered()).is_some();
+        let ran = started || broken.is_some() || blame;
         let log = String::from_utf8_lossy(&self.requests.log()).into_owned();
         let reaped = self.reap();
         let end = broken.map_or(reaped, |Broken(what)| End::Nonsense(what.into()));
-        let mut running = None;
-        let mut waiting = Vec::new();
-        for (place, flying) in std::mem::take(&mut self.in_flight).into_iter().enumerate() {
-            let mut rest = flying.chunk.skip(flying.answered);
-            // Which of several jobs of a list ran is not known, and what is a list may run twice.
-            let known =
-                rest.asked().is_none() || rest.asked() == Some(Asked::AsSweep) && rest.count == 1;
-            if place == 0 && ran && known {
-                let behind = rest.split_off(1);
-                running = Some((rest, log.clone()));
-                waiting.extend(behind);
-            } else {
-                rest.losses += u32::from(place == 0);
-                waiting.push(rest);
-            }
-        }
+        let (running, waiting) = self.flight.give_back(ran);
         Lost {
             end,
-            running,
+            running: running.map(|chunk| (chunk, log)),
             waiting,
         }
     }
@@ -688,29 +482,6 @@ impl<O> Link<O> {
 impl<O> Drop for Link<O> {
     fn drop(&mut self) {
         self.reap();
-    }
-}
-
-/// Whole answers in the inbox.
-struct Row {
-    count: u32,
-    end: usize,
-    has_fault: bool,
-    is_refusal: bool,
-    is_list: bool,
-    is_accounted: bool,
-}
-
-impl Row {
-    fn at(start: usize) -> Row {
-        Row {
-            count: 0,
-            end: start,
-            has_fault: false,
-            is_refusal: false,
-            is_list: false,
-            is_accounted: false,
-        }
     }
 }
 

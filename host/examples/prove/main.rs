@@ -5,9 +5,11 @@
 //! cargo run --release --example prove -- deadlines  how long after their time limit jobs of four kinds end, 300 of each
 //! cargo run --release --example prove -- orphans    the host dies at 10 points: nothing of it is left
 //! cargo run --release --example prove -- soak       1,000,000 jobs, a kill each 1,000, a trap each 10
+//! cargo run --release --example prove -- components 10,000 damaged components through the compile helper and a worker
 //! ```
 
 mod chaos;
+mod components;
 mod deadlines;
 mod orphans;
 mod processes;
@@ -36,8 +38,9 @@ fn main() -> Result<()> {
         }
         ["orphans"] => orphans::run(victim)?,
         ["soak"] => soak::run(host::Pool::builder, 1_000_000, 1_000)?.to_string(),
+        ["components"] => components::run(host::Pool::builder, 10_000)?.to_string(),
         [VICTIM, point] => return orphans::die_at(point, host::Pool::builder),
-        _ => bail!("say what to prove: chaos, deadlines, orphans or soak"),
+        _ => bail!("say what to prove: chaos, components, deadlines, orphans or soak"),
     };
     println!("{told}");
     println!("proven in {:.0} s", started.elapsed().as_secs_f64());

@@ -1,5 +1,7 @@
 //! What holds without a helper process: keys, files, names, refusals. `tests/components.rs` has the rest.
 
+mod damage;
+
 use super::Options;
 use super::cache::Cache;
 use super::compiler::compile;
@@ -13,7 +15,7 @@ use std::collections::BTreeSet;
 use std::fs::{self, File, Permissions};
 use std::io::{Read, Write};
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -76,17 +78,6 @@ fn bytes(code: impl Into<File>) -> Vec<u8> {
     bytes
 }
 
-/// Numbers that look random and are the same in every run.
-fn numbers(below: usize) -> impl Iterator<Item = usize> {
-    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
-    std::iter::repeat_with(move || {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        (state % below as u64) as usize
-    })
-}
-
 #[test]
 fn a_key_changes_with_the_component_and_the_settings_and_with_nothing_else() {
     let plain = Options::default();
@@ -122,93 +113,6 @@ fn a_stored_component_comes_back_as_it_was_in_memory_that_cannot_be_changed() {
         code.write_all(b"x").is_err() && code.set_len(0).is_err() && code.set_len(1 << 20).is_err()
     );
     assert!(bytes(code) == stored.code);
-}
-
-#[test]
-fn a_file_that_was_cut_short_or_made_longer_is_not_used() {
-    let stored = stored("cut-short");
-    let whole = fs::read(&stored.path).unwrap();
-    let cuts = (0..100)
-        .map(|i| whole.len() * i / 100)
-        .chain(whole.len() - 4..whole.len());
-    for length in cuts {
-        fs::write(&stored.path, &whole[..length]).unwrap();
-        assert!(
-            stored.folder.cache().load(&stored.key).is_none(),
-            "cut to {length} bytes"
-        );
-    }
-    fs::write(&stored.path, [&whole[..], b"\0"].concat()).unwrap();
-    assert!(stored.folder.cache().load(&stored.key).is_none());
-    fs::write(&stored.path, &whole).unwrap();
-    assert!(
-        stored.folder.cache().load(&stored.key).is_some(),
-        "the whole file is used again"
-    );
-}
-
-#[test]
-fn a_file_with_one_wrong_bit_is_not_used() {
-    let stored = stored("wrong-bit");
-    let whole = fs::read(&stored.path).unwrap();
-    let cache = stored.folder.cache();
-    // Every bit of the two heads, and as many again anywhere.
-    let anywhere = numbers(whole.len() * 8).take(1000);
-    for bit in (0..(56 + 32) * 8).chain(anywhere) {
-        let mut damaged = whole.clone();
-        damaged[bit / 8] ^= 1 << (bit % 8);
-        fs::write(&stored.path, damaged).unwrap();
-        assert!(
-            cache.load(&stored.key).is_none(),
-            "bit {bit} of {}",
-            whole.len() * 8
-        );
-    }
-}
-
-#[test]
-fn a_file_of_another_component_under_this_name_is_not_used() {
-    let stored = stored("another");
-    let other = Key([8; 32]);
-    fs::rename(
-        &stored.path,
-        stored.path.with_file_name(format!("{}.code", other.hex())),
-    )
-    .unwrap();
-    assert!(stored.folder.cache().load(&other).is_none());
-}
-
-#[test]
-fn a_link_a_pipe_or_a_folder_in_the_place_of_the_file_is_not_used() {
-    let stored = stored("no-file");
-    let elsewhere = stored.path.with_extension("elsewhere");
-    fs::rename(&stored.path, &elsewhere).unwrap();
-    symlink(&elsewhere, &stored.path).unwrap();
-    assert!(stored.folder.cache().load(&stored.key).is_none(), "link");
-    fs::remove_file(&stored.path).unwrap();
-    rustix::fs::mkfifoat(rustix::fs::CWD, &stored.path, rustix::fs::Mode::RWXU).unwrap();
-    assert!(stored.folder.cache().load(&stored.key).is_none(), "pipe");
-    fs::remove_file(&stored.path).unwrap();
-    fs::create_dir(&stored.path).unwrap();
-    assert!(stored.folder.cache().load(&stored.key).is_none(), "folder");
-    let stored_again =
-        stored
-            .folder
-            .cache()
-            .store(&stored.key, &stored.description, &memory(&stored.code));
-    assert!(stored_again.is_err(), "a file cannot replace a folder");
-    assert_eq!(
-        fs::read_dir(&stored.folder.0).unwrap().count(),
-        2,
-        "no draft stays behind"
-    );
-}
-
-#[test]
-fn a_file_that_others_can_write_is_not_used() {
-    let stored = stored("others-file");
-    fs::set_permissions(&stored.path, Permissions::from_mode(0o620)).unwrap();
-    assert!(stored.folder.cache().load(&stored.key).is_none());
 }
 
 #[test]

@@ -7,9 +7,9 @@
 //!
 //! What is in the frames of answers was checked by the link before it came here.
 
-use super::Row;
 use super::account::Bounds;
 use super::buffer::Buffer;
+use super::flight::Row;
 use crate::job::{Cause, FaultReport, Totals};
 use crate::wire::{self, Account, ChunkHead, Header, Kind, TooLong};
 use std::time::Duration;

@@ -27,6 +27,10 @@ pub(crate) enum Reason {
     NoWorker,
 }
 
+/// How long a word to the user may take before it is left to itself: much longer than a terminal needs, and not noticed by
+/// who presses Ctrl-C again.
+const TELL: Duration = Duration::from_millis(100);
+
 /// The word to stop: given once, seen by everybody, and heard by the one who waits for input.
 #[derive(Debug)]
 pub(crate) struct Stop {
@@ -110,7 +114,7 @@ impl Watch {
                 Ok(Event::CtrlC) => {
                     asked_before = true;
                     self.stop.ask(Reason::Interrupted);
-                    output::note("interrupted: finishing what runs; press Ctrl-C again to kill it");
+                    tell_interrupted();
                 }
                 Ok(Event::Deadline) if self.pool.get().is_none() => {
                     let failure = Failure::deadline(self.time);
@@ -158,6 +162,25 @@ impl Watch {
         if let Some(pool) = self.pool.get().and_then(Weak::upgrade) {
             pool.terminate();
         }
+    }
+}
+
+/// Says what the first Ctrl-C does. Whoever reads stderr may read no more: then the words wait in a thread of their own, so
+/// that the next Ctrl-C is seen.
+fn tell_interrupted() {
+    let (told, telling) = bounded(1);
+    let tell = move || {
+        output::note("interrupted: finishing what runs; press Ctrl-C again to kill it");
+        // By now nobody may be waiting for it.
+        let _ = told.send(());
+    };
+    if thread::Builder::new()
+        .name("note".into())
+        .spawn(tell)
+        .is_ok()
+    {
+        // They come before the summary, where they can be told at all.
+        let _ = telling.recv_timeout(TELL);
     }
 }
 

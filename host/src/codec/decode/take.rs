@@ -4,7 +4,7 @@ use super::DecodeError;
 
 /// Takes the next `N` bytes.
 #[inline]
-pub(in crate::codec) fn take<const N: usize>(input: &mut &[u8]) -> Result<[u8; N], DecodeError> {
+pub(crate) fn take<const N: usize>(input: &mut &[u8]) -> Result<[u8; N], DecodeError> {
     let (head, tail) = input
         .split_first_chunk::<N>()
         .ok_or(DecodeError::Malformed("the value is cut short"))?;
@@ -13,7 +13,7 @@ pub(in crate::codec) fn take<const N: usize>(input: &mut &[u8]) -> Result<[u8; N
 }
 
 /// Takes the next `length` bytes.
-pub(in crate::codec) fn take_slice<'de>(
+pub(crate) fn take_slice<'de>(
     input: &mut &'de [u8],
     length: usize,
 ) -> Result<&'de [u8], DecodeError> {
@@ -25,7 +25,7 @@ pub(in crate::codec) fn take_slice<'de>(
 }
 
 /// Takes a count of items, each of which takes at least one of the bytes that follow.
-pub(in crate::codec) fn take_count(input: &mut &[u8]) -> Result<usize, DecodeError> {
+pub(crate) fn take_count(input: &mut &[u8]) -> Result<usize, DecodeError> {
     let count = u32::from_le_bytes(take(input)?) as usize;
     if count > input.len() {
         Err(DecodeError::Malformed("a list is longer than its bytes"))
@@ -35,7 +35,7 @@ pub(in crate::codec) fn take_count(input: &mut &[u8]) -> Result<usize, DecodeErr
 }
 
 /// Takes the index of a case, which must be one of `cases`.
-pub(in crate::codec) fn take_case(input: &mut &[u8], cases: usize) -> Result<usize, DecodeError> {
+pub(crate) fn take_case(input: &mut &[u8], cases: usize) -> Result<usize, DecodeError> {
     let case = u32::from_le_bytes(take(input)?) as usize;
     if case < cases {
         Ok(case)
@@ -45,7 +45,7 @@ pub(in crate::codec) fn take_case(input: &mut &[u8], cases: usize) -> Result<usi
 }
 
 /// Takes the byte that tells the two cases of an option or a result apart, or that is a bool.
-pub(in crate::codec) fn take_bool(input: &mut &[u8]) -> Result<bool, DecodeError> {
+pub(crate) fn take_bool(input: &mut &[u8]) -> Result<bool, DecodeError> {
     match take(input)? {
         [0] => Ok(false),
         [1] => Ok(true),
@@ -53,13 +53,13 @@ pub(in crate::codec) fn take_bool(input: &mut &[u8]) -> Result<bool, DecodeError
     }
 }
 
-pub(in crate::codec) fn take_str<'de>(input: &mut &'de [u8]) -> Result<&'de str, DecodeError> {
+pub(crate) fn take_str<'de>(input: &mut &'de [u8]) -> Result<&'de str, DecodeError> {
     let length = take_count(input)?;
     std::str::from_utf8(take_slice(input, length)?)
         .map_err(|_| DecodeError::Malformed("a string is not UTF-8"))
 }
 
-pub(in crate::codec) fn take_char(input: &mut &[u8]) -> Result<char, DecodeError> {
+pub(crate) fn take_char(input: &mut &[u8]) -> Result<char, DecodeError> {
     char::from_u32(u32::from_le_bytes(take(input)?))
         .ok_or(DecodeError::Malformed("a character is none"))
 }

@@ -13,8 +13,9 @@ use std::time::{Duration, Instant};
 /// guest that sleeps in a host call, or a worker that no longer works, is left to this.
 const GRACE: Duration = Duration::from_millis(15);
 /// How long a worker may take to begin a job that it has, or to take the next piece of its arguments, where jobs have
-/// a time limit: much longer than even a crowded machine lets a process wait for its turn.
-const TAKE_TIME: Duration = Duration::from_secs(2);
+/// a time limit: longer than even a crowded machine lets a process wait for its turn, and short enough that no caller waits
+/// a second beyond the limit for a worker that does nothing.
+const TAKE_TIME: Duration = Duration::from_millis(700);
 /// A job is started in at most so many workers.
 const ATTEMPTS: u32 = 2;
 /// So many workers may be lost before they have started the job that is their next. Somebody may kill workers at random,
@@ -187,11 +188,19 @@ impl Driver {
 
     /// When somebody has to look at the deadlines again.
     pub(in crate::pool) fn next_check(&mut self) -> Option<Duration> {
-        let limit = self.rules.timeout? + GRACE;
-        let links = self.seats.iter_mut().filter_map(|seat| seat.link.as_mut());
-        let left = links
-            .filter(|link| link.chunks() > 0)
-            .map(|link| limit.saturating_sub(link.running_for().unwrap_or_default()));
+        let limit = self.rules.timeout?;
+        let left = self.seats.iter_mut().filter_map(|seat| {
+            let link = seat.link.as_mut().filter(|link| link.chunks() > 0)?;
+            let whole = limit + GRACE;
+            Some(match (link.running_for(), seat.since) {
+                (Some(running), _) => whole.saturating_sub(running),
+                // It may begin at any moment, or never.
+                (None, Some(since)) => {
+                    whole.min((limit + TAKE_TIME).saturating_sub(since.elapsed()))
+                }
+                (None, None) => whole,
+            })
+        });
         left.min().map(|left| left + Duration::from_millis(1))
     }
 
