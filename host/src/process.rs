@@ -1,7 +1,7 @@
 //! One job in a process of its own, as `multiprocessing.Process` has it: a pool of one worker that ends with its job.
 
 use crate::component::Source;
-use crate::job::{Cause, Report};
+use crate::job::Cause;
 use crate::pool::{BuildError, Builder, Error, Pool};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -132,25 +132,6 @@ impl<R: DeserializeOwned + Send + 'static> Process<R> {
             // `wait` without a time comes back only at the end.
             State::Running => Err(Error::Closed),
         }
-    }
-
-    /// Waits for the end and tells what became of the job.
-    ///
-    /// # Errors
-    /// What is neither a value nor a fault, such as a value that is no `R`.
-    pub fn report(self) -> Result<Report<R>, Error> {
-        let pid = self.pid();
-        let outcome = match self.join() {
-            Ok(value) => Ok(value),
-            Err(Error::Job(fault)) => Err(fault),
-            Err(error) => return Err(error),
-        };
-        Ok(Report {
-            job: 0,
-            worker: 0,
-            pid,
-            outcome,
-        })
     }
 
     /// Waits for the end, but no longer than `timeout`. Says whether it has ended.

@@ -4,16 +4,26 @@ use crate::account::{self, UsageLine};
 use crate::args::Format;
 use crate::output;
 use host::value::json::AsJson;
-use host::{Cause, Fault, Report, Value};
+use host::{Cause, Fault, Outcome, Report, Value};
 use serde::Serialize;
 use std::io::Write;
 
 /// Appends a job's line. In text a failed job has none: stdout has results only.
 pub(crate) fn line(to: &mut Vec<u8>, format: Format, report: &Report<Value>, account: bool) {
-    let job = report.job;
     let usage = account.then(|| UsageLine::from(&report.usage));
+    outcome(to, format, report.job, &report.outcome, usage);
+}
+
+/// The same for an outcome by itself.
+pub(crate) fn outcome(
+    to: &mut Vec<u8>,
+    format: Format,
+    job: u64,
+    outcome: &Outcome<Value>,
+    usage: Option<UsageLine>,
+) {
     // Writing to memory cannot fail, and neither can turning these values into JSON.
-    let _ = match (format, &report.outcome) {
+    let _ = match (format, outcome) {
         (Format::Text, Ok(value)) => writeln!(to, "{value}"),
         (Format::Text, Err(_)) => Ok(()),
         (Format::Json, Ok(value)) => json_line(

@@ -7,7 +7,7 @@ use crate::output::{self, Output};
 use crate::plan::{Jobs, Plan, Talk};
 use crate::print;
 use host::value::wave;
-use host::{Process, Ready, Value};
+use host::{Error, Process, Ready, Value};
 use std::sync::Arc;
 
 pub(crate) fn process(args: ProcessArgs) -> Result<u8, Failure> {
@@ -41,12 +41,15 @@ pub(crate) fn process(args: ProcessArgs) -> Result<u8, Failure> {
     let output = Output::plain().map_err(Failure::pool)?;
     let mut failed = false;
     for (job, process) in processes.into_iter().enumerate() {
-        let mut report = process.report().map_err(Failure::from)?;
-        report.job = job as u64;
-        failed |= report.outcome.is_err();
-        let told = output.job(|line| print::line(line, plan.format, &report));
+        let outcome = match process.join() {
+            Ok(value) => Ok(value),
+            Err(Error::Job(fault)) => Err(fault),
+            Err(error) => return Err(error.into()),
+        };
+        failed |= outcome.is_err();
+        let told = output.job(|line| print::outcome(line, plan.format, job as u64, &outcome, None));
         told.or_else(output::closed_is_enough)?;
-        if let (Err(fault), crate::args::Format::Text) = (&report.outcome, plan.format) {
+        if let (Err(fault), crate::args::Format::Text) = (&outcome, plan.format) {
             print::fault(fault);
         }
     }
