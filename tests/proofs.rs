@@ -12,6 +12,8 @@ mod orphans;
 mod processes;
 #[path = "../host/examples/prove/random.rs"]
 mod random;
+#[path = "../host/examples/prove/sharing.rs"]
+mod sharing;
 #[path = "../host/examples/prove/soak.rs"]
 mod soak;
 
@@ -31,6 +33,16 @@ fn under_chaos_each_job_has_one_outcome() {
 #[test]
 fn damaged_components_are_refused_or_served() {
     components::run(builder, 150).unwrap();
+}
+
+#[test]
+fn what_jobs_share_is_whole_however_workers_die() {
+    process::alone(
+        "proofs::what_jobs_share_is_whole_however_workers_die",
+        || {
+            sharing::run(builder, 2_000, 150).unwrap();
+        },
+    );
 }
 
 #[test]

@@ -13,6 +13,7 @@ mod instance;
 mod job;
 mod memory;
 mod number;
+mod proposals;
 mod reader;
 mod report;
 mod shared;

@@ -202,6 +202,8 @@ pub(crate) struct Grants {
     pub dirs: Vec<Dir>,
     /// How finely the guest reads the time.
     pub clocks: Clocks,
+    /// Constants of `wasi:config`, as name and value.
+    pub config: Vec<(String, String)>,
 }
 
 /// A directory that a guest may use.

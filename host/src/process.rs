@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 /// ```no_run
 /// # fn main() -> anyhow::Result<()> {
 /// # host::init();
-/// let squaring = host::Process::spawn::<i64>("arith", "square", (12,))?;
+/// let squaring = host::Process::<i64>::spawn("arith", "square", (12,))?;
 /// println!("{} is at it", squaring.pid());
 /// assert_eq!(squaring.join()?, 144);
 /// # Ok(())

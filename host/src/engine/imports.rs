@@ -33,6 +33,9 @@ pub(super) fn link(component: &Component) -> anyhow::Result<Linker<State>> {
             super::job::link(&mut linker, State::running)?;
             continue;
         }
+        if super::proposals::link(&mut linker, interface)? {
+            continue;
+        }
         if let Some(shared) = interface.strip_prefix("pool:shared/")
             && super::shared::link(&mut linker, shared, State::lent)?
         {

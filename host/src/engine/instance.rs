@@ -80,8 +80,8 @@ pub(super) struct State {
     pub(super) running: Running,
     pub(super) calls: Calls,
     wasi: Option<Wasi>,
-    grants: Arc<Grants>,
-    stderr: Stderr,
+    pub(super) grants: Arc<Grants>,
+    pub(super) stderr: Stderr,
 }
 
 struct Wasi {

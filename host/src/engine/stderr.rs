@@ -79,6 +79,20 @@ impl Stderr {
         bytes.extend_from_slice(last(piece));
     }
 
+    /// Writes a whole line.
+    ///
+    /// # Errors
+    ///
+    /// It was too much, which stops the guest.
+    pub(super) fn line(&self, line: &str) -> wasmtime::Result<()> {
+        let Some(written) = &self.written else {
+            self.write(line.as_bytes());
+            return Ok(());
+        };
+        self.write(written.count(line.as_bytes()));
+        written.limit().map_err(wasmtime::Error::new)
+    }
+
     fn bytes(&self) -> MutexGuard<'_, Vec<u8>> {
         self.kept
             .bytes

@@ -46,12 +46,17 @@ impl Written {
     /// # Errors
     ///
     /// It was too much, which stops the guest.
-    pub(super) fn check(&self) -> StreamResult<()> {
-        if self.bytes.load(Ordering::Relaxed) <= self.limit {
-            return Ok(());
+    pub(super) fn limit(&self) -> Result<(), TooMuchWritten> {
+        match self.bytes.load(Ordering::Relaxed) <= self.limit {
+            true => Ok(()),
+            false => Err(TooMuchWritten(self.limit)),
         }
-        let error = wasmtime::Error::new(TooMuchWritten(self.limit));
-        Err(StreamError::Trap(error))
+    }
+
+    /// The same for a stream.
+    pub(super) fn check(&self) -> StreamResult<()> {
+        let within = self.limit().map_err(wasmtime::Error::new);
+        within.map_err(StreamError::Trap)
     }
 }
 

@@ -157,6 +157,12 @@ impl Builder {
         self
     }
 
+    /// Gives the guest a constant, which it reads by `wasi:config/store`. Default: it has none.
+    pub fn config(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.grants.config.push((name.into(), value.into()));
+        self
+    }
+
     /// Gives the guest a directory. Default: it has none.
     pub fn dir(mut self, dir: Dir) -> Self {
         self.grants.dirs.push(dir);

@@ -144,7 +144,7 @@ fn the_messages_have_their_golden_bytes() {
     };
     let golden = vec![
         3, 7, 0, 0, 0, 0, 0, 0, 128, 128, 128, 128, 4, 0, 128, 128, 32, 0, 0, 128, 128, 128, 128,
-        1, 0, 0, 0, 1, 1, 5, 1, 1, 2, 1, 9,
+        1, 0, 0, 0, 0, 1, 1, 5, 1, 1, 2, 1, 9,
     ];
     assert_eq!(postcard::to_stdvec(&start), Ok(golden));
 }

@@ -32,6 +32,7 @@ pub(crate) enum Command {
     #[command(after_help = PROCESS_EXAMPLES)]
     Process(ProcessArgs),
     /// Show what there is, step by step
+    #[command(after_help = TOUR_EXAMPLES)]
     Tour,
     /// Show how much faster more workers do the jobs of a function
     #[command(after_help = BENCH_EXAMPLES)]
@@ -262,6 +263,9 @@ pub(crate) struct GuestArgs {
     /// Give the guest an environment variable. May be repeated [default: none]
     #[arg(long, value_name = "NAME=VALUE", value_parser = quantity::variable)]
     pub env: Vec<(String, String)>,
+    /// Give the guest a constant, which it reads by `wasi:config`. May be repeated [default: none]
+    #[arg(long, value_name = "NAME=VALUE", value_parser = quantity::variable)]
+    pub config: Vec<(String, String)>,
     /// How finely the guest reads the time: to the nanosecond, or in steps of 1 ms
     #[arg(long, value_enum, default_value_t)]
     pub clocks: Clocks,
@@ -438,7 +442,11 @@ const CALL_EXAMPLES: &str = "Examples:
 
 const PROCESS_EXAMPLES: &str = "Examples:
   host process arith 'square(12)' 'square-root(2)' --verbose
-  host process shared 'add(total, guard, 10000)' 'subtract(total, guard, 10000)' --value total=0 --lock guard";
+  host process shared 'add(n, l, 100)' 'subtract(n, l, 100)' --value n=0 --lock l";
+
+const TOUR_EXAMPLES: &str = "Examples:
+  host tour
+  host tour 2>&1 | less";
 
 const BENCH_EXAMPLES: &str = "Examples:
   host bench arith cubes 1000

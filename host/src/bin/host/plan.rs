@@ -36,6 +36,8 @@ pub(crate) struct Plan {
     pub max_jobs_per_worker: Option<u64>,
     /// The environment variables of the guest.
     pub env: Vec<(String, String)>,
+    /// The constants of the guest.
+    pub config: Vec<(String, String)>,
     /// The directories that the guest may use.
     pub dirs: Vec<Dir>,
     /// How finely the guest reads the time.
@@ -145,6 +147,7 @@ impl Plan {
             },
             max_jobs_per_worker: None,
             env: guest.env,
+            config: guest.config,
             dirs: guest.dir,
             clocks: guest.clocks.into(),
             sandbox: guest.sandbox.mode.into(),
@@ -200,6 +203,9 @@ impl Plan {
         }
         for (name, value) in &self.env {
             pool = pool.env(name, value);
+        }
+        for (name, value) in &self.config {
+            pool = pool.config(name, value);
         }
         for dir in &self.dirs {
             pool = pool.dir(dir.clone());

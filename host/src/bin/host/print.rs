@@ -61,7 +61,9 @@ pub(crate) fn fault(fault: &Fault) {
 /// What to do about a failed job, where an option of this program helps.
 pub(crate) fn hint(cause: &Cause) -> Option<&'static str> {
     match cause {
-        Cause::Timeout(_) => Some("raise `--timeout` if the job needs more time"),
+        Cause::Timeout(_) | Cause::Waiting { .. } => {
+            Some("raise `--timeout` if the job needs more time")
+        }
         Cause::Fuel(_) => Some("raise `--fuel` if the job needs more instructions"),
         Cause::Memory(_) => Some("raise `--memory` if the job needs more"),
         Cause::HostCalls(_) => Some("raise `--host-calls` if the job needs more"),
@@ -146,6 +148,7 @@ fn name(cause: &Cause) -> &'static str {
         Cause::Trap(_) => "trap",
         Cause::Exit(_) => "exit",
         Cause::Timeout(_) => "timeout",
+        Cause::Waiting { .. } => "waiting",
         Cause::Fuel(_) => "fuel",
         Cause::Memory(_) => "memory",
         Cause::HostCalls(_) => "host-calls",
