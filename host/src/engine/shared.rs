@@ -65,7 +65,8 @@ impl Lent {
         let Some(party) = &self.party else { return };
         for (object, place) in self.objects.drain(..) {
             match object {
-                Object::Lock | Object::Rlock | Object::Condition => party.abandon(place),
+                Object::Lock | Object::Rlock => party.abandon(place),
+                Object::Condition => party.abandon_condition(place),
                 Object::Semaphore if well => party.spend_permits(place),
                 Object::Semaphore => party.return_permits(place),
                 _ => {}

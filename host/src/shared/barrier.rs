@@ -124,7 +124,7 @@ fn give_up(slot: Slot<'_>, why: u32) {
 }
 
 fn tell(slot: Slot<'_>, mut what: impl FnMut() -> u32) {
-    for party in 1..PARTIES {
+    for party in 1..slot.parties() {
         let waits = waits(slot, party);
         if waits.load(Ordering::SeqCst) == WAITING {
             waits.store(what(), Ordering::SeqCst);
@@ -143,7 +143,7 @@ pub(super) fn mend(slot: Slot<'_>, dead: u32, was_changing: bool) {
         give_up(slot, ABORTED);
     }
     // It may have died between telling and waking.
-    for party in 1..PARTIES {
+    for party in 1..slot.parties() {
         let waits = waits(slot, party);
         if waits.load(Ordering::SeqCst) > WAITING {
             sleep::wake_all(waits);

@@ -5,7 +5,7 @@
 
 use super::sleep::{self, Until};
 use super::slot::{PARTIES, Party, Place, Slot};
-use super::{Failure, lock};
+use super::{Acquired, Failure, lock};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// How many have come to wait, ever.
@@ -14,60 +14,122 @@ const COMERS: usize = 0;
 pub(super) const WAITS: usize = 1;
 /// A party that was woken and has not noticed yet.
 pub(super) const NOTIFIED: u64 = u64::MAX;
+/// Whom to wake when the lock is released, a bit for each party: woken any sooner they would only wait for the lock.
+const TO_WAKE: usize = WAITS + PARTIES as usize;
+const WORDS_TO_WAKE: usize = PARTIES as usize / 64;
+/// Whether the lock was found abandoned by somebody who came back from waiting, who passes that on.
+const ABANDONED: usize = TO_WAKE + WORDS_TO_WAKE;
 /// How long a condition is, without its head.
-pub(super) const BYTES: usize = 8 * (WAITS + PARTIES as usize);
+pub(super) const BYTES: usize = 8 * (ABANDONED + 1);
+
+/// How often one looks before one goes to sleep: some 2 µs, in which a peer on another processor may have had its turn.
+const SPINS: u32 = 100;
 
 impl Party {
     /// Releases the lock, waits to be notified, and acquires the lock again. False if nobody notified in time.
     ///
     /// # Errors
-    /// [`Failure::Misuse`] if this party does not hold the lock.
-    pub(crate) fn wait_condition(&self, condition: Place, until: Until) -> Result<bool, Failure> {
-        let slot = self.slot(condition)?;
-        self.must_hold(condition)?;
+    /// [`Failure::Misuse`] if this party does not hold the lock; [`Failure::TooLate`] if the lock could not be had again
+    /// until `again`, and so is not held.
+    pub(crate) fn wait_condition(
+        &self,
+        condition: Place,
+        until: Until,
+        again: Until,
+    ) -> Result<bool, Failure> {
+        let slot = self.held_slot(condition)?;
         let mine = slot.word(WAITS + self.number as usize);
         let comer = slot.word(COMERS).fetch_add(1, Ordering::Relaxed) + 1;
         mine.store(comer, Ordering::SeqCst);
-        slot.owner().release();
+        release(slot);
+        let mut looks = 0;
         let mut slept = Ok(());
         while mine.load(Ordering::SeqCst) == comer && slept.is_ok() {
-            slept = sleep::wait(half_of(slot, self.number), comer as u32, until);
+            if looks < SPINS {
+                looks += 1;
+                std::hint::spin_loop();
+            } else {
+                slept = sleep::wait(half_of(slot, self.number), comer as u32, until);
+            }
         }
-        // Whoever held the lock meanwhile and died may have changed half: the next to acquire it is told, not we.
-        let _ = slot.owner().acquire(self.number, None)?;
+        let acquired = slot.owner().acquire(self.number, again);
         let notified = mine.swap(0, Ordering::SeqCst) == NOTIFIED;
+        if acquired? == Acquired::Abandoned {
+            slot.word(ABANDONED).store(1, Ordering::SeqCst);
+        }
         Ok(notified)
     }
 
-    /// Wakes so many, those who wait longest first.
+    /// Wakes so many, those who wait longest first, as soon as the lock is released.
     ///
     /// # Errors
     /// [`Failure::Misuse`] if this party does not hold the lock.
     pub(crate) fn notify(&self, condition: Place, count: u32) -> Result<(), Failure> {
-        let slot = self.slot(condition)?;
-        self.must_hold(condition)?;
-        wake_longest(slot, count);
+        notify_longest(self.held_slot(condition)?, count);
         Ok(())
     }
 
-    fn must_hold(&self, condition: Place) -> Result<(), Failure> {
+    /// Releases the lock.
+    ///
+    /// # Errors
+    /// [`Failure::Misuse`] if this party does not hold it.
+    pub(crate) fn release_condition(&self, condition: Place) -> Result<(), Failure> {
+        release(self.held_slot(condition)?);
+        Ok(())
+    }
+
+    /// Gives the lock back that its holder forgot.
+    pub(crate) fn abandon_condition(&self, condition: Place) {
+        if let Ok(slot) = self.held_slot(condition) {
+            slot.word(ABANDONED).store(1, Ordering::SeqCst);
+            release(slot);
+        }
+    }
+
+    fn held_slot(&self, condition: Place) -> Result<Slot<'_>, Failure> {
         match self.holds(condition) {
-            true => Ok(()),
+            true => self.slot(condition),
             false => Err(lock::NOT_HELD),
         }
     }
 }
 
-fn wake_longest(slot: Slot<'_>, count: u32) {
+fn release(slot: Slot<'_>) {
+    let mut to_wake = [0; WORDS_TO_WAKE];
+    for (n, parties) in to_wake.iter_mut().enumerate() {
+        let word = slot.word(TO_WAKE + n);
+        if word.load(Ordering::Relaxed) != 0 {
+            *parties = word.swap(0, Ordering::SeqCst);
+        }
+    }
+    match slot.word(ABANDONED).load(Ordering::Relaxed) {
+        0 => slot.owner().release(),
+        _ => {
+            slot.word(ABANDONED).store(0, Ordering::SeqCst);
+            slot.owner().abandon();
+        }
+    }
+    for (n, mut parties) in to_wake.into_iter().enumerate() {
+        while parties != 0 {
+            let party = 64 * n as u32 + parties.trailing_zeros();
+            parties &= parties - 1;
+            sleep::wake_all(half_of(slot, party));
+        }
+    }
+}
+
+fn notify_longest(slot: Slot<'_>, count: u32) {
     let waits = |party: u32| slot.word(WAITS + party as usize);
-    let mut waiting: Vec<(u64, u32)> = (1..PARTIES)
+    let mut waiting: Vec<(u64, u32)> = (1..slot.parties())
         .map(|party| (waits(party).load(Ordering::SeqCst), party))
         .filter(|(comer, _)| *comer != 0 && *comer != NOTIFIED)
         .collect();
     waiting.sort_unstable();
     for (comer, party) in waiting.into_iter().take(count as usize) {
         if swap(waits(party), comer, NOTIFIED) {
-            sleep::wake_all(half_of(slot, party));
+            let bit = 1 << (party % 64);
+            let word = slot.word(TO_WAKE + party as usize / 64);
+            word.fetch_or(bit, Ordering::SeqCst);
         }
     }
 }
@@ -75,10 +137,10 @@ fn wake_longest(slot: Slot<'_>, count: u32) {
 /// What is left to do for a party that died. If it was notified and did not notice, somebody else is instead.
 pub(super) fn mend(slot: Slot<'_>, dead: u32) {
     if slot.word(WAITS + dead as usize).swap(0, Ordering::SeqCst) == NOTIFIED {
-        wake_longest(slot, 1);
+        notify_longest(slot, 1);
     }
     // It may have died between notifying and waking.
-    for party in 1..PARTIES {
+    for party in 1..slot.parties() {
         if slot.word(WAITS + party as usize).load(Ordering::SeqCst) == NOTIFIED {
             sleep::wake_all(half_of(slot, party));
         }

@@ -20,7 +20,7 @@ impl Party {
         Ok(owner.acquire(self.number, until)?)
     }
 
-    /// Releases a lock, or the lock of a condition.
+    /// Releases a lock.
     ///
     /// # Errors
     /// [`Failure::Misuse`] if this party does not hold it.

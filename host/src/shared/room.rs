@@ -3,7 +3,7 @@
 
 use super::segment::Segment;
 use super::slot::{HEAD, OBJECTS, PARTIES, Party, Place, Slot};
-use super::{barrier, condition, event, numbers, queue, semaphore, sleep};
+use super::{barrier, condition, event, numbers, queue, semaphore, sleep, slot};
 use crate::types::Object;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::collections::{BTreeMap, VecDeque};
@@ -99,6 +99,7 @@ impl Shared {
         static IDS: AtomicU32 = AtomicU32::new(1);
         let (memory, segment) = Segment::create(bytes.clamp(1 << 20, u32::MAX as usize & !4095))?;
         let segment = Arc::new(segment);
+        slot::highest(&segment).store(OWN + 1, Ordering::SeqCst);
         let own = Party::new(segment.clone(), OWN);
         own.introduce(std::process::id(), None);
         Ok(Shared(Arc::new(Room {
@@ -175,6 +176,7 @@ impl Room {
             }
         };
         table.parties[number] = true;
+        slot::highest(&self.segment).fetch_max(number as u32 + 1, Ordering::SeqCst);
         let party = Party::new(self.segment.clone(), number as u32);
         party.introduce(std::process::id(), None);
         Ok(party)

@@ -115,7 +115,7 @@ pub(super) fn mend(slot: Slot<'_>, dead: u32, was_changing: bool) {
     let returned = slot.half(TAKEN + dead as usize).swap(0, Ordering::SeqCst);
     let free = slot.half(FREE);
     if was_changing {
-        let taken = (1..PARTIES as usize).map(|party| slot.half(TAKEN + party));
+        let taken = (1..slot.parties()).map(|party| slot.half(TAKEN + party as usize));
         let taken = taken.fold(0, |sum: u32, taken| {
             sum.wrapping_add(taken.load(Ordering::SeqCst))
         });

@@ -87,6 +87,11 @@ impl Party {
     }
 }
 
+/// One more than the highest number that a party ever had: where nobody, who has number 0, would introduce himself.
+pub(super) fn highest(segment: &Segment) -> &AtomicU32 {
+    segment.half(0)
+}
+
 /// A party as it introduced itself.
 fn who(segment: &Segment, party: u32) -> String {
     let at = (party % PARTIES) as usize * PARTY_BYTES;
@@ -126,6 +131,11 @@ impl<'a> Slot<'a> {
         let kept = name.floor_char_boundary(NAME_BYTES);
         bytes[..kept].copy_from_slice(&name.as_bytes()[..kept]);
         self.segment.write(self.at + 8, &bytes);
+    }
+
+    /// One more than the highest number that a party ever had here.
+    pub(super) fn parties(&self) -> u32 {
+        highest(self.segment).load(Ordering::Relaxed).min(PARTIES)
     }
 
     /// The `n`th 64-bit number of what it is made of.

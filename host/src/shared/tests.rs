@@ -176,6 +176,29 @@ fn a_condition_wakes_as_many_as_are_notified() {
 }
 
 #[test]
+fn who_comes_back_from_waiting_to_an_abandoned_lock_passes_that_on() {
+    let shared = Shared::new().unwrap();
+    let condition = make(&shared, Object::Condition, 0);
+    let (dead, alive) = (shared.seat().unwrap(), shared.seat().unwrap());
+    assert_eq!(alive.party.acquire(condition, None), Ok(Acquired::Clean));
+    thread::scope(|scope| {
+        let waiting = scope.spawn(|| {
+            let waited = alive.party.wait_condition(condition, None, None);
+            alive.party.release_condition(condition).unwrap();
+            waited
+        });
+        assert_eq!(dead.party.acquire(condition, None), Ok(Acquired::Clean));
+        dead.party.notify(condition, 1).unwrap();
+        drop(dead);
+        assert_eq!(waiting.join().unwrap(), Ok(true));
+    });
+    assert_eq!(
+        alive.party.acquire(condition, None),
+        Ok(Acquired::Abandoned)
+    );
+}
+
+#[test]
 fn a_notification_of_one_who_died_goes_to_another() {
     let shared = Shared::new().unwrap();
     let condition = shared.condition().unwrap();

@@ -433,7 +433,7 @@ impl sync::HostCondition for Lent {
 
     fn release(&mut self, condition: Resource<kinds::Condition>) -> Result<()> {
         let (party, place, _) = self.at(&condition)?;
-        self.done(&condition, party.release(place))
+        self.done(&condition, party.release_condition(place))
     }
 
     fn wait(
@@ -442,7 +442,7 @@ impl sync::HostCondition for Lent {
         timeout: Option<u64>,
     ) -> Result<bool> {
         let (party, place, _) = self.at(&condition)?;
-        let waited = party.wait_condition(place, self.until(timeout));
+        let waited = party.wait_condition(place, self.until(timeout), self.until(None));
         let notified = self.done(&condition, waited)?;
         self.unless_over(&condition, notified, !notified)
     }

@@ -112,7 +112,11 @@ impl<'a> LockGuard<'a> {
 impl Drop for LockGuard<'_> {
     fn drop(&mut self) {
         // A worker that was taken over may have taken it from us; then there is nothing to release.
-        let _ = self.visitor.party.release(self.lock.place);
+        let (party, place) = (&self.visitor.party, self.lock.place);
+        let _ = match self.lock.object {
+            Object::Condition => party.release_condition(place),
+            _ => party.release(place),
+        };
     }
 }
 
@@ -149,7 +153,7 @@ impl Condition {
     /// Releases the lock, waits to be notified, and holds it again. False if nobody notified in time.
     pub fn wait(&self, guard: &mut LockGuard<'_>, timeout: Option<Duration>) -> bool {
         let until = timeout.and_then(until);
-        sound(guard.visitor.party.wait_condition(self.0.place, until))
+        sound((guard.visitor.party).wait_condition(self.0.place, until, None))
     }
 
     /// Waits until `is_so`, which is asked with the lock held, at first and after each time that somebody notified. False
