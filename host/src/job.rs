@@ -154,7 +154,7 @@ pub struct Limits {
     pub fuel: Option<u64>,
     /// How many bytes of stack the guest may use. Default: 512 KiB, Wasmtime's own default.
     pub stack_bytes: usize,
-    /// How many calls a job may make of what its guest imports: of WASI, and nothing else so far. Reading a file, writing a
+    /// How many calls a job may make of what its guest imports: WASI, shared objects, the job itself. Reading a file, writing a
     /// line, looking at a clock take some each. Default: no limit, as a guest that reads a large file makes a million with
     /// good reason, and each of them takes time that [`timeout`](Limits::timeout) limits. Starting an instance may take as
     /// many of its own.

@@ -453,7 +453,12 @@ impl<O> Link<O> {
             return End::Unknown;
         }
         self.kill();
-        match rustix::process::waitid(WaitId::PidFd(self.process.as_fd()), WaitIdOptions::EXITED) {
+        let wait = || {
+            let process = WaitId::PidFd(self.process.as_fd());
+            rustix::process::waitid(process, WaitIdOptions::EXITED)
+        };
+        // The embedding program's signals must not end the waiting: what the worker held is taken from it afterwards.
+        match rustix::io::retry_on_intr(wait) {
             Ok(Some(status)) => match (status.exit_status(), status.terminating_signal()) {
                 (Some(code), _) => End::Exited(code),
                 (None, Some(signal)) => End::Killed(signal),

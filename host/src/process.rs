@@ -204,6 +204,15 @@ impl Ready {
         self.pid
     }
 
+    /// The walls around the process, as it reported them.
+    pub fn walls(&self) -> Vec<crate::lockdown::WallReport> {
+        let workers = self.pool.stats().workers;
+        workers
+            .into_iter()
+            .flat_map(|worker| worker.walls)
+            .collect()
+    }
+
     /// What the component exports and imports.
     pub fn description(&self) -> &crate::types::Description {
         self.pool.description()

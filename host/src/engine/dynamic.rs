@@ -43,7 +43,7 @@ impl Call for Dynamic {
             self.0.call(&mut *store, &arguments, values)
         });
         if !handles.is_empty() {
-            take_back(store, handles, called.is_ok());
+            take_back(store, handles);
         }
         called?;
         let start = result.len();
@@ -70,12 +70,11 @@ impl Lender<'_> {
 }
 
 #[cold]
-fn take_back(store: &mut Store<State>, handles: Vec<ResourceAny>, well: bool) {
+fn take_back(store: &mut Store<State>, handles: Vec<ResourceAny>) {
     for handle in handles {
         // After a trap the store takes no more calls, and goes as a whole.
         let _ = handle.resource_drop(&mut *store);
     }
-    store.data_mut().lent.end(well);
 }
 
 fn decode(ty: &Type, bytes: &mut Reader<'_>, lender: &mut Lender<'_>) -> wasmtime::Result<Val> {

@@ -215,11 +215,15 @@ impl Instance {
         let bind = || bind(&self.instance, export, &mut self.store);
         let function = self.bound.get(place, bind)?;
         let before = result.len();
-        function.call(&mut self.store, &export.function, arguments, result)?;
-        self.store.data().calls.check().map_err(|error| {
-            result.truncate(before);
-            wasmtime::Error::new(error)
-        })
+        let called = function.call(&mut self.store, &export.function, arguments, result);
+        let called = called.and_then(|()| {
+            self.store.data().calls.check().map_err(|error| {
+                result.truncate(before);
+                wasmtime::Error::new(error)
+            })
+        });
+        self.store.data_mut().lent.end(called.is_ok());
+        called
     }
 
     /// What the job used that [`Instance::prepare`] began.

@@ -1,8 +1,9 @@
 //! Interfaces of WASI that wasmtime-wasi does not have: `wasi:config`, constants that were granted, and `wasi:logging`, whose
-//! lines go where the guest's standard error goes.
+//! lines go where the guest's standard error goes, no longer than a piece of that.
 
 use super::instance::State;
 use super::ours;
+use super::written::PIECE_BYTES;
 use wasmtime::Result;
 use wasmtime::component::{HasSelf, Linker};
 
@@ -61,10 +62,13 @@ impl lines::Host for State {
             lines::Level::Error => "error",
             lines::Level::Critical => "critical",
         };
+        let context = &context[..context.floor_char_boundary(PIECE_BYTES)];
         let context = match context.is_empty() {
-            true => context,
+            true => String::new(),
             false => format!(" {context}"),
         };
-        self.stderr.line(&format!("[{level}{context}] {message}\n"))
+        let head = format!("[{level}{context}] ");
+        let kept = message.floor_char_boundary(PIECE_BYTES);
+        self.stderr.line(&format!("{head}{}\n", &message[..kept]))
     }
 }

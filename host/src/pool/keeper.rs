@@ -227,7 +227,8 @@ impl Keeper {
 
 /// The seats that a worker should be started for.
 fn vacancies(driver: &Driver) -> Vec<usize> {
-    if matches!(driver.state, State::Terminated | State::Broken(_)) {
+    let is_over = matches!(driver.state, State::Terminated | State::Broken(_));
+    if is_over || driver.has_lost_the_only_one() {
         return Vec::new();
     }
     (0..driver.target.min(driver.seats.len()))

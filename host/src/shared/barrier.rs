@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 const COME: usize = 0;
 /// Whether it lets nobody through any more.
 const BROKEN: usize = 1;
-/// Whether all are there and being let through.
+/// Whether all are there and being let through: the place that the next of them gets, or 0.
 const PASSING: usize = 2;
 /// For each party whether it waits, or what it did not notice yet.
 pub(super) const WAITS: usize = 3;
@@ -50,28 +50,34 @@ impl Party {
         let slot = self.slot(barrier)?;
         let mine = waits(slot, self.number);
         {
-            let _guard = Guard::of(slot.owner(), self.number);
+            let _guard = Guard::of(slot, self.number)?;
             if slot.half(BROKEN).load(Ordering::SeqCst) != 0 {
                 return Ok(Err(Broken::Aborted));
             }
-            let come = slot.half(COME).load(Ordering::SeqCst) + 1;
+            let come = slot.half(COME).load(Ordering::SeqCst).saturating_add(1);
             if come >= barrier.parts {
+                // The last to come is 0, so those before it count up.
                 slot.half(PASSING).store(1, Ordering::SeqCst);
                 let_through(slot);
                 return Ok(Ok(0));
             }
             mine.store(WAITING, Ordering::SeqCst);
             slot.half(COME).store(come, Ordering::SeqCst);
+            // Somebody may have died since the look above, before which this one was not there to be told.
+            if slot.half(BROKEN).load(Ordering::SeqCst) != 0 {
+                give_up(slot, ABORTED);
+            }
         }
         while mine.load(Ordering::SeqCst) == WAITING {
             if sleep::wait(mine, WAITING, until).is_err() {
-                let _guard = Guard::of(slot.owner(), self.number);
+                let _guard = Guard::of(slot, self.number)?;
                 // All may have come at the last moment.
                 if mine.load(Ordering::SeqCst) == WAITING {
                     give_up(slot, ABORTED);
                 }
             }
         }
+        slot.check()?;
         Ok(match mine.swap(NOT_HERE, Ordering::SeqCst) {
             RESET => Err(Broken::Reset),
             through @ THROUGH.. => Ok(through - THROUGH),
@@ -82,7 +88,7 @@ impl Party {
     /// Breaks it, for all who wait and will wait.
     pub(crate) fn abort_barrier(&self, barrier: Place) -> Result<(), Failure> {
         let slot = self.slot(barrier)?;
-        let _guard = Guard::of(slot.owner(), self.number);
+        let _guard = Guard::of(slot, self.number)?;
         give_up(slot, ABORTED);
         Ok(())
     }
@@ -90,7 +96,7 @@ impl Party {
     /// Makes it as it was at first.
     pub(crate) fn reset_barrier(&self, barrier: Place) -> Result<(), Failure> {
         let slot = self.slot(barrier)?;
-        let _guard = Guard::of(slot.owner(), self.number);
+        let _guard = Guard::of(slot, self.number)?;
         give_up(slot, RESET);
         Ok(())
     }
@@ -107,11 +113,8 @@ impl Party {
 
 /// Lets all who wait through, and begins anew.
 fn let_through(slot: Slot<'_>) {
-    // The last to come is 0, so those before it count up.
-    let mut place = THROUGH + 1;
     tell(slot, || {
-        place += 1;
-        place - 1
+        THROUGH.saturating_add(slot.half(PASSING).fetch_add(1, Ordering::SeqCst))
     });
     slot.half(PASSING).store(0, Ordering::SeqCst);
 }
@@ -132,6 +135,11 @@ fn tell(slot: Slot<'_>, mut what: impl FnMut() -> u32) {
         }
     }
     slot.half(COME).store(0, Ordering::SeqCst);
+}
+
+/// Has whoever waits find that the object is gone.
+pub(super) fn vanish(slot: Slot<'_>) {
+    tell(slot, || ABORTED);
 }
 
 /// What is left to do for a party that died: `was_changing` if it was at work on the barrier.

@@ -39,7 +39,7 @@ impl Party {
     ) -> Result<bool, Failure> {
         let slot = self.held_slot(condition)?;
         let mine = slot.word(WAITS + self.number as usize);
-        let comer = slot.word(COMERS).fetch_add(1, Ordering::Relaxed) + 1;
+        let comer = slot.word(COMERS).fetch_add(1, Ordering::Relaxed) % (NOTIFIED - 1) + 1;
         mine.store(comer, Ordering::SeqCst);
         release(slot);
         let mut looks = 0;
@@ -52,6 +52,7 @@ impl Party {
                 slept = sleep::wait(half_of(slot, self.number), comer as u32, until);
             }
         }
+        slot.check()?;
         let acquired = slot.owner().acquire(self.number, again);
         let notified = mine.swap(0, Ordering::SeqCst) == NOTIFIED;
         if acquired? == Acquired::Abandoned {
@@ -131,6 +132,14 @@ fn notify_longest(slot: Slot<'_>, count: u32) {
             let word = slot.word(TO_WAKE + party as usize / 64);
             word.fetch_or(bit, Ordering::SeqCst);
         }
+    }
+}
+
+/// Has whoever waits find that the object is gone.
+pub(super) fn vanish(slot: Slot<'_>) {
+    for party in 1..slot.parties() {
+        slot.word(WAITS + party as usize).store(0, Ordering::SeqCst);
+        sleep::wake_all(half_of(slot, party));
     }
 }
 

@@ -33,8 +33,14 @@ impl Party {
                 return self.is_set(event);
             }
         }
-        Ok(true)
+        self.slot(event).map(|_| true)
     }
+}
+
+/// Has whoever waits find that the object is gone.
+pub(super) fn vanish(slot: Slot<'_>) {
+    slot.half(FLAG).store(1, Ordering::SeqCst);
+    sleep::wake_all(slot.half(FLAG));
 }
 
 /// Somebody died, perhaps between setting it and waking the others.

@@ -1,4 +1,4 @@
-//! Numbers: one, or as many as an array has. Each is 64 bits, and reading or changing one is a single atomic step.
+//! Numbers: one, or as many as an array has. Each is 64 bits, and reading one, or changing one by itself, is a single atomic step.
 //!
 //! A slice is written in two steps: first into a second copy behind the numbers, with a word that says where it belongs, and from
 //! there into place. Whoever dies in the first has changed nothing; for one who dies in the second it is done again.
@@ -52,6 +52,18 @@ impl Party {
         }
     }
 
+    /// Changes one number of an array, while nobody writes a slice. Returns it from before.
+    pub(crate) fn change_number(
+        &self,
+        array: Place,
+        index: u32,
+        change: impl FnOnce(&AtomicU64) -> u64,
+    ) -> Result<u64, Failure> {
+        let number = self.number(array, index)?;
+        let _guard = Guard::of(self.slot(array)?, self.number)?;
+        Ok(change(number))
+    }
+
     /// Copies a slice out.
     pub(crate) fn read_slice(
         &self,
@@ -60,7 +72,7 @@ impl Party {
         count: u32,
     ) -> Result<Vec<u64>, Failure> {
         let slot = self.slice(array, start, count)?;
-        let _guard = Guard::of(slot.owner(), self.number);
+        let _guard = Guard::of(slot, self.number)?;
         let start = NUMBERS + start as usize;
         let numbers = start..start + count as usize;
         Ok(numbers
@@ -77,7 +89,7 @@ impl Party {
     ) -> Result<(), Failure> {
         let count = u32::try_from(numbers.len()).unwrap_or(u32::MAX);
         let slot = self.slice(array, start, count)?;
-        let _guard = Guard::of(slot.owner(), self.number);
+        let _guard = Guard::of(slot, self.number)?;
         let second = NUMBERS + array.parts as usize;
         for (n, number) in numbers.iter().enumerate() {
             slot.word(second + n).store(*number, Ordering::Relaxed);

@@ -5,7 +5,9 @@
 //! moment in which somebody owns it and does not stand there. When a party dies, the embedding program takes
 //! from it what it owned, and wakes everybody who waits anywhere, so that no wake is lost with it.
 
-use super::sleep::{self, TooLate, Until};
+use super::Failure;
+use super::sleep::{self, Until};
+use super::slot::Slot;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 /// Somebody may be asleep.
@@ -29,33 +31,41 @@ pub enum Acquired {
 }
 
 #[derive(Clone, Copy)]
-pub(super) struct Owner<'a>(pub(super) &'a AtomicU32);
+pub(super) struct Owner<'a>(pub(super) Slot<'a>);
 
-impl Owner<'_> {
+impl<'a> Owner<'a> {
+    #[inline]
+    fn word(self) -> &'a AtomicU32 {
+        self.0.owner_word()
+    }
+
     /// Takes it, or waits for it.
     #[inline]
-    pub(super) fn acquire(self, party: u32, until: Until) -> Result<Acquired, TooLate> {
-        match self.take(0, party) {
-            true => Ok(Acquired::Clean),
-            false => self.wait(party, until),
-        }
+    pub(super) fn acquire(self, party: u32, until: Until) -> Result<Acquired, Failure> {
+        let acquired = match self.take(0, party) {
+            true => Acquired::Clean,
+            false => self.wait(party, until)?,
+        };
+        // The object may be another one by now.
+        self.0.check().inspect_err(|_| self.release())?;
+        Ok(acquired)
     }
 
     #[inline]
     fn take(self, free: u32, party: u32) -> bool {
         let taken = self
-            .0
+            .word()
             .compare_exchange(free, party, Ordering::Acquire, Ordering::Relaxed);
         taken.is_ok()
     }
 
     #[cold]
-    fn wait(self, party: u32, until: Until) -> Result<Acquired, TooLate> {
+    fn wait(self, party: u32, until: Until) -> Result<Acquired, Failure> {
         let mut spins = 0;
         // Who has slept doesn't know whether others still do, and so wakes one in its turn.
         let mut mine = party;
         loop {
-            let seen = self.0.load(Ordering::Relaxed);
+            let seen = self.word().load(Ordering::Relaxed);
             if seen & PARTY == 0 {
                 if self.take(seen, mine | seen & WAITERS) {
                     return Ok(match seen & ABANDONED {
@@ -67,16 +77,20 @@ impl Owner<'_> {
                 spins += 1;
                 std::hint::spin_loop();
             } else if seen & WAITERS != 0 || self.announce(seen) {
-                sleep::wait(self.0, seen | WAITERS, until)?;
+                sleep::wait(self.word(), seen | WAITERS, until)?;
+                self.0.check()?;
                 mine = party | WAITERS;
             }
         }
     }
 
     fn announce(self, seen: u32) -> bool {
-        let said =
-            self.0
-                .compare_exchange(seen, seen | WAITERS, Ordering::Relaxed, Ordering::Relaxed);
+        let said = self.word().compare_exchange(
+            seen,
+            seen | WAITERS,
+            Ordering::Relaxed,
+            Ordering::Relaxed,
+        );
         said.is_ok()
     }
 
@@ -93,18 +107,24 @@ impl Owner<'_> {
 
     #[inline]
     fn leave(self, free: u32) {
-        if self.0.swap(free, Ordering::Release) & WAITERS != 0 {
-            sleep::wake(self.0, 1);
+        if self.word().swap(free, Ordering::Release) & WAITERS != 0 {
+            sleep::wake(self.word(), 1);
         }
     }
 
     /// Makes it free, whatever it was.
     pub(super) fn forget(self) {
-        self.0.store(0, Ordering::Relaxed);
+        self.word().store(0, Ordering::Relaxed);
+    }
+
+    /// Has whoever waits for it find that the object is gone.
+    pub(super) fn vanish(self) {
+        self.word().store(PARTY, Ordering::SeqCst);
+        sleep::wake_all(self.word());
     }
 
     /// Who owns it; 0 is nobody.
     pub(super) fn party(self) -> u32 {
-        self.0.load(Ordering::Relaxed) & PARTY
+        self.word().load(Ordering::Relaxed) & PARTY
     }
 }

@@ -110,7 +110,7 @@ impl Party {
         loop {
             let seen = slot.half(ROOM).load(Ordering::SeqCst);
             {
-                let _guard = Guard::of(slot.owner(), self.number);
+                let _guard = Guard::of(slot, self.number)?;
                 if slot.half(CLOSED).load(Ordering::SeqCst) != 0 {
                     return Ok(Err(Unavailable::Closed));
                 }
@@ -144,7 +144,7 @@ impl Party {
         let item = loop {
             let seen = slot.half(ITEM).load(Ordering::SeqCst);
             {
-                let _guard = Guard::of(slot.owner(), self.number);
+                let _guard = Guard::of(slot, self.number)?;
                 let (put, taken) = (Mark::load(slot.word(PUT)), Mark::load(slot.word(TAKEN)));
                 if put.items != taken.items {
                     let mut length = [0; LENGTH_BYTES as usize];
@@ -193,7 +193,7 @@ impl Party {
     pub(crate) fn task_done(&self, queue: Place) -> Result<(), Failure> {
         let slot = self.slot(queue)?;
         {
-            let _guard = Guard::of(slot.owner(), self.number);
+            let _guard = Guard::of(slot, self.number)?;
             let done = slot.half(DONE).load(Ordering::SeqCst);
             if done == Mark::load(slot.word(PUT)).items {
                 return Err(Failure::Misuse(

@@ -20,9 +20,12 @@ const SMALLEST: usize = 2 * HEAD;
 
 /// Memory for objects that jobs in several processes work on together.
 ///
-/// Each pool has one of its own, [`Pool::shared`](crate::Pool::shared), if its component imports `pool:shared`. To use objects in
-/// several pools or in a [`Process`](crate::Process), make one and give it to them. It is as good as a clone of
-/// it: all of them are the same memory.
+/// Each pool has one of its own, [`Pool::shared`](crate::Pool::shared). To use objects in several pools or in a
+/// [`Process`](crate::Process), make one and give it to them; but pools of different users should have none in common. A
+/// clone is the same memory.
+///
+/// A worker that was taken over can write anything into this memory. Methods of objects panic where they find that an
+/// object was spoiled so that it cannot be used.
 #[derive(Clone, Debug)]
 pub struct Shared(pub(super) Arc<Room>);
 
@@ -169,7 +172,10 @@ impl Room {
         let mut table = self.table();
         let number = match table.parties.iter().position(|taken| !taken) {
             Some(number) => number,
-            None if table.parties.len() == PARTIES as usize => return Err(SharedError::TooMany),
+            None if table.parties.len() == PARTIES as usize => {
+                // One that no thread uses now is as good.
+                return self.visitors().pop().ok_or(SharedError::TooMany);
+            }
             None => {
                 table.parties.push(true);
                 table.parties.len() - 1
@@ -240,7 +246,18 @@ impl Room {
         let Some((object, place)) = table.objects.remove(&place.at) else {
             return;
         };
-        self.slot(place).generation().store(0, Ordering::SeqCst);
+        let slot = self.slot(place);
+        slot.generation().store(0, Ordering::SeqCst);
+        // Whoever still waits for it has to find out.
+        slot.owner().vanish();
+        match object {
+            Object::Condition => condition::vanish(slot),
+            Object::Semaphore => semaphore::vanish(slot),
+            Object::Event => event::vanish(slot),
+            Object::Barrier => barrier::vanish(slot),
+            Object::Queue => queue::mend(slot),
+            _ => {}
+        }
         let bytes = (HEAD + body_bytes(object, place.parts))
             .next_power_of_two()
             .max(SMALLEST);
@@ -251,6 +268,7 @@ impl Room {
         Slot {
             segment: &self.segment,
             at: place.at as usize,
+            generation: place.generation,
         }
     }
 
@@ -277,7 +295,7 @@ impl Room {
                 _ => {}
             }
             // It may have died when it had given it back and not yet woken the next.
-            sleep::wake_all(slot.owner().0);
+            sleep::wake_all(slot.owner_word());
         }
         table.parties[dead as usize] = false;
     }

@@ -8,14 +8,13 @@ use super::Failure;
 use super::guard::Guard;
 use super::sleep::{self, Until};
 use super::slot::{PARTIES, Party, Place, Slot};
-use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 /// How many there are to take.
 const FREE: usize = 0;
 /// How many there are in all.
 const PERMITS: usize = 1;
-/// How many there may be in all; 0 is any number.
+/// How many there may be to take.
 const BOUND: usize = 2;
 /// Whether somebody sleeps until there is one.
 const SLEEPERS: usize = 3;
@@ -28,7 +27,7 @@ pub(super) const BYTES: usize = 4 * (TAKEN + PARTIES as usize);
 pub(super) fn make(slot: Slot<'_>, permits: u32, bounded: bool) {
     slot.half(FREE).store(permits, Ordering::Relaxed);
     slot.half(PERMITS).store(permits, Ordering::Relaxed);
-    let bound = if bounded { permits } else { 0 };
+    let bound = if bounded { permits } else { u32::MAX };
     slot.half(BOUND).store(bound, Ordering::Relaxed);
 }
 
@@ -38,7 +37,7 @@ impl Party {
         let slot = self.slot(semaphore)?;
         let free = slot.half(FREE);
         loop {
-            let guard = Guard::of(slot.owner(), self.number);
+            let guard = Guard::of(slot, self.number)?;
             if free.load(Ordering::Relaxed) > 0 {
                 // What counts comes first.
                 add(self.taken(slot), 1);
@@ -57,12 +56,10 @@ impl Party {
     /// [`Failure::Misuse`] if there would be more than a bounded semaphore has.
     pub(crate) fn give_permit(&self, semaphore: Place) -> Result<(), Failure> {
         let slot = self.slot(semaphore)?;
-        let _guard = Guard::of(slot.owner(), self.number);
+        let _guard = Guard::of(slot, self.number)?;
         let (free, taken) = (slot.half(FREE), self.taken(slot));
         let (bound, permits) = (slot.half(BOUND), slot.half(PERMITS));
-        let now = free.load(Ordering::Relaxed);
-        let bound = NonZeroU32::new(bound.load(Ordering::Relaxed)).map_or(u32::MAX, u32::from);
-        if now >= bound {
+        if free.load(Ordering::Relaxed) >= bound.load(Ordering::Relaxed) {
             return Err(Failure::Misuse("it is released more often than acquired"));
         }
         match taken.load(Ordering::Relaxed) {
@@ -87,8 +84,9 @@ impl Party {
 
     /// What this party has taken stays taken, whatever becomes of it.
     pub(crate) fn spend_permits(&self, semaphore: Place) {
-        if let Ok(slot) = self.slot(semaphore) {
-            let _guard = Guard::of(slot.owner(), self.number);
+        if let Ok(slot) = self.slot(semaphore)
+            && let Ok(_guard) = Guard::of(slot, self.number)
+        {
             let taken = self.taken(slot);
             let spent = taken.load(Ordering::Relaxed);
             slot.half(PERMITS).fetch_sub(spent, Ordering::Relaxed);
@@ -96,13 +94,13 @@ impl Party {
         }
     }
 
-    /// What this party has taken comes back.
+    /// What this party has taken comes back, as far as there is room for it.
     pub(crate) fn return_permits(&self, semaphore: Place) {
-        while self
-            .slot(semaphore)
-            .is_ok_and(|slot| self.taken(slot).load(Ordering::Relaxed) > 0)
-            && self.give_permit(semaphore).is_ok()
-        {}
+        if let Ok(slot) = self.slot(semaphore)
+            && let Ok(_guard) = Guard::of(slot, self.number)
+        {
+            give_back(slot, self.taken(slot).swap(0, Ordering::SeqCst));
+        }
     }
 
     fn taken<'a>(&self, slot: Slot<'a>) -> &'a AtomicU32 {
@@ -121,10 +119,26 @@ pub(super) fn mend(slot: Slot<'_>, dead: u32, was_changing: bool) {
         });
         let permits = slot.half(PERMITS).load(Ordering::SeqCst);
         free.store(permits.saturating_sub(taken), Ordering::SeqCst);
+        free.fetch_min(slot.half(BOUND).load(Ordering::SeqCst), Ordering::SeqCst);
+        sleep::wake_all(free);
     } else {
-        free.fetch_add(returned, Ordering::SeqCst);
+        give_back(slot, returned);
     }
+}
+
+/// Adds permits that somebody took, but no more than there may be: others may have given some back in the meantime.
+fn give_back(slot: Slot<'_>, permits: u32) {
+    let (free, bound) = (slot.half(FREE), slot.half(BOUND));
+    let bound = bound.load(Ordering::SeqCst);
+    let more = |free: u32| Some(free.saturating_add(permits).min(bound));
+    let _ = free.fetch_update(Ordering::SeqCst, Ordering::SeqCst, more);
     sleep::wake_all(free);
+}
+
+/// Has whoever waits find that the object is gone.
+pub(super) fn vanish(slot: Slot<'_>) {
+    slot.half(FREE).store(1, Ordering::SeqCst);
+    sleep::wake_all(slot.half(FREE));
 }
 
 fn add(number: &AtomicU32, by: u32) {

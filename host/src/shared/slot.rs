@@ -64,11 +64,9 @@ impl Party {
         let slot = Slot {
             segment: &self.segment,
             at: place.at as usize,
+            generation: place.generation,
         };
-        match slot.generation().load(Ordering::Relaxed) == place.generation {
-            true => Ok(slot),
-            false => Err(Failure::Gone),
-        }
+        slot.check().map(|()| slot)
     }
 
     /// What to call an object and whoever holds it, for people.
@@ -107,6 +105,8 @@ fn who(segment: &Segment, party: u32) -> String {
 pub(super) struct Slot<'a> {
     pub(super) segment: &'a Segment,
     pub(super) at: usize,
+    /// Which of the objects that lay there is meant.
+    pub(super) generation: u32,
 }
 
 impl<'a> Slot<'a> {
@@ -114,9 +114,23 @@ impl<'a> Slot<'a> {
         self.segment.half(self.at)
     }
 
+    /// Whether the object is still there. Whoever has slept asks again.
+    #[inline]
+    pub(super) fn check(&self) -> Result<(), Failure> {
+        match self.generation().load(Ordering::SeqCst) == self.generation {
+            true => Ok(()),
+            false => Err(Failure::Gone),
+        }
+    }
+
     /// Who holds the object, or is at work on it.
-    pub(super) fn owner(&self) -> Owner<'a> {
-        Owner(self.segment.half(self.at + 4))
+    pub(super) fn owner(self) -> Owner<'a> {
+        Owner(self)
+    }
+
+    /// The word of that.
+    pub(super) fn owner_word(&self) -> &'a AtomicU32 {
+        self.segment.half(self.at + 4)
     }
 
     fn name(&self) -> String {

@@ -106,7 +106,7 @@ fn a_death_between_two_steps_of_a_semaphore_is_mended() {
     let dead = shared.seat().unwrap();
     // It has noted that it takes one, and dies before it counts it.
     let slot = shared.0.slot(place);
-    let _ = slot.owner().acquire(dead.number(), None);
+    let _ = slot.owner().acquire(dead.number(), None).unwrap();
     slot.half(semaphore::TAKEN + dead.number() as usize)
         .store(1, Ordering::SeqCst);
     drop(dead);
@@ -379,7 +379,7 @@ fn a_slice_is_written_whole_or_not_at_all() {
     let write = |ready: bool| {
         let dead = shared.seat().unwrap();
         let slot = shared.0.slot(place);
-        let _ = slot.owner().acquire(dead.number(), None);
+        let _ = slot.owner().acquire(dead.number(), None).unwrap();
         // All of the second copy is there, and the first number is in place.
         for n in 0..8 {
             slot.word(1 + 8 + n).store(7, Ordering::SeqCst);
@@ -414,6 +414,70 @@ fn an_object_that_is_dropped_is_gone_and_its_room_is_used_again() {
     }
     assert_eq!(shared.objects(), 0);
     assert!(shared.array(&[0; 1 << 18]).is_err());
+}
+
+#[test]
+fn whoever_waits_for_an_object_that_is_dropped_finds_it_gone() {
+    let shared = Shared::new().unwrap();
+    let wait = |moment: u32, object: Object, wait: fn(&Party, Place) -> Option<Failure>| {
+        let place = make(
+            &shared,
+            object,
+            if object == Object::Queue { 64 } else { 2 },
+        );
+        let (holder, waiter) = (shared.seat().unwrap(), shared.seat().unwrap());
+        if matches!(object, Object::Lock | Object::Rlock) {
+            assert!(holder.party.acquire(place, None).is_ok());
+        }
+        thread::scope(|scope| {
+            let waiting = scope.spawn(|| wait(&waiter.party, place));
+            // At different moments: before it waits, while it looks, when it sleeps.
+            (0..moment).for_each(|_| thread::yield_now());
+            shared.0.unmake(place);
+            // The next object of this size gets its slot.
+            let next = make(&shared, Object::Value, 1);
+            assert_eq!(waiting.join().unwrap(), Some(Failure::Gone), "{object}");
+            shared.0.unmake(next);
+        });
+    };
+    for moment in (0..40).map(|n| n * n) {
+        let wait = |object, how| wait(moment, object, how);
+        wait(Object::Lock, |party, place| {
+            party.acquire(place, None).err()
+        });
+        wait(Object::Rlock, |party, place| {
+            party.acquire_again(place, None).err()
+        });
+        wait(Object::Semaphore, |party, place| {
+            party.take_permit(place, None).err()
+        });
+        wait(Object::Event, |party, place| {
+            party.wait_event(place, None).err()
+        });
+        wait(Object::Barrier, |party, place| {
+            party.wait_barrier(place, None).err()
+        });
+        wait(Object::Queue, |party, place| party.get(place, None).err());
+        wait(Object::Condition, |party, place| {
+            let _ = party.acquire(place, None);
+            party.wait_condition(place, None, None).err()
+        });
+    }
+}
+
+#[test]
+fn a_bounded_semaphore_never_has_more_than_its_permits() {
+    let shared = Shared::new().unwrap();
+    let semaphore = shared.bounded_semaphore(1).unwrap();
+    let place = shared.0.place_of(&semaphore.handle());
+    let dead = shared.seat().unwrap();
+    dead.party.take_permit(place, None).unwrap();
+    // Given back by another, and then by its death.
+    semaphore.release();
+    drop(dead);
+    assert_eq!(semaphore.permits(), 1);
+    let none = shared.bounded_semaphore(0).unwrap();
+    assert!(!none.acquire_within(Duration::ZERO));
 }
 
 #[test]

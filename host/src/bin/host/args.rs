@@ -6,6 +6,7 @@ use clap::{Args as Options, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use host::Dir;
 use std::ffi::OsString;
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -333,11 +334,11 @@ pub(crate) struct ObjectArgs {
     #[arg(long, value_name = "NAME")]
     pub condition: Vec<String>,
     /// A barrier for so many jobs
-    #[arg(long, value_name = "NAME=JOBS", value_parser = quantity::named::<u32>)]
-    pub barrier: Vec<(String, u32)>,
+    #[arg(long, value_name = "NAME=JOBS", value_parser = quantity::named::<NonZeroU32>)]
+    pub barrier: Vec<(String, NonZeroU32)>,
     /// A queue of so many items at most
-    #[arg(long, value_name = "NAME=ITEMS", value_parser = quantity::named::<u32>)]
-    pub queue: Vec<(String, u32)>,
+    #[arg(long, value_name = "NAME=ITEMS", value_parser = quantity::named::<NonZeroU32>)]
+    pub queue: Vec<(String, NonZeroU32)>,
 }
 
 /// What stands around the processes that meet a guest.

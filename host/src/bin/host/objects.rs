@@ -75,7 +75,7 @@ impl Objects {
             |_, all| memory.array_f64(&all.0),
             Object::ArrayF64
         );
-        make!(args.queue, |_, n| memory.queue(*n), Object::Queue);
+        make!(args.queue, |_, n| memory.queue(n.get()), Object::Queue);
         make!(
             args.semaphore,
             |_, n| memory.semaphore(*n),
@@ -83,7 +83,7 @@ impl Objects {
         );
         make!(
             args.barrier,
-            |_, n| memory.barrier(*n),
+            |_, n| memory.barrier(n.get()),
             mute(Barrier::handle)
         );
         let plain = |names: &[String]| {
@@ -145,7 +145,10 @@ impl Objects {
             };
             let written = match format {
                 Format::Text => writeln!(lines, "{name} = {content}"),
-                Format::Json => writeln!(lines, r#"{{"object":"{name}","value":{content}}}"#),
+                Format::Json => {
+                    let name = serde_json::Value::from(name.as_str());
+                    writeln!(lines, r#"{{"object":{name},"value":{content}}}"#)
+                }
             };
             written.expect("a string takes everything");
         }
@@ -171,9 +174,9 @@ impl Object {
         match self {
             Object::Value(value) => Some(value.get().to_string()),
             Object::ValueU64(value) => Some(value.get().to_string()),
-            Object::ValueF64(value) => Some(value.get().to_string()),
+            Object::ValueF64(value) => Some(float(value.get())),
             Object::Array(array) => Some(list(array.to_vec())),
-            Object::ArrayF64(array) => Some(list(array.to_vec())),
+            Object::ArrayF64(array) => Some(list(array.to_vec().into_iter().map(float))),
             Object::Queue(queue) => {
                 let left = std::iter::from_fn(|| queue.get_within(Duration::ZERO).ok());
                 Some(list(left.map(|item| datum(&item))))
@@ -188,11 +191,23 @@ fn datum(item: &Datum) -> String {
         Datum::Boolean(boolean) => boolean.to_string(),
         Datum::Integer(number) => number.to_string(),
         Datum::Unsigned(number) => number.to_string(),
-        Datum::Float(number) => number.to_string(),
+        Datum::Float(number) => float(*number),
         Datum::Text(text) => serde_json::Value::from(text.as_str()).to_string(),
         Datum::Bytes(bytes) => list(bytes),
-        Datum::Json(text) => text.clone(),
+        // What a guest calls JSON may be anything.
+        Datum::Json(text) => match serde_json::from_str::<serde_json::Value>(text) {
+            Ok(json) => json.to_string(),
+            Err(_) => serde_json::Value::from(text.as_str()).to_string(),
+        },
         _ => "null".into(),
+    }
+}
+
+/// A number as JSON has it, or as a text what JSON has no number for.
+fn float(number: f64) -> String {
+    match serde_json::Number::from_f64(number) {
+        Some(number) => number.to_string(),
+        None => format!("\"{}\"", host::Value::F64(number)),
     }
 }
 

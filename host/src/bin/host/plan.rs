@@ -7,7 +7,7 @@ use crate::exit::Failure;
 use crate::objects::Objects;
 use crate::output;
 use crate::quantity::Workers;
-use host::{Builder, Clocks, Dir, Isolation, Limits, Pool, Sandbox, Source, WallState};
+use host::{Builder, Clocks, Dir, Isolation, Limits, Pool, Sandbox, Source, WallReport, WallState};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -175,7 +175,9 @@ impl Plan {
     /// Starts the pool.
     pub(crate) fn pool(&self) -> Result<Pool, Failure> {
         let pool = self.setup().build().map_err(Failure::from)?;
-        self.warn_of_gaps(&pool);
+        // They are all of one machine.
+        let walls = pool.stats().workers.into_iter().find(|worker| worker.ready);
+        self.warn_of_gaps(&walls.map(|worker| worker.walls).unwrap_or_default());
         Ok(pool)
     }
 
@@ -217,14 +219,11 @@ impl Plan {
     }
 
     /// Says what does not stand around the workers, where that was accepted.
-    fn warn_of_gaps(&self, pool: &Pool) {
+    pub(crate) fn warn_of_gaps(&self, walls: &[WallReport]) {
         match self.sandbox {
             Sandbox::Strict => {}
             Sandbox::BestEffort => {
-                let workers = pool.stats().workers;
-                // They are all of one machine.
-                let walls = workers.into_iter().find(|worker| worker.ready);
-                for report in walls.into_iter().flat_map(|worker| worker.walls) {
+                for report in walls {
                     if report.state != WallState::On {
                         output::note(&format!(
                             "warning: {} is {}",

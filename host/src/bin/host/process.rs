@@ -11,6 +11,11 @@ use host::{Error, Process, Ready, Value};
 use std::sync::Arc;
 
 pub(crate) fn process(args: ProcessArgs) -> Result<u8, Failure> {
+    if args.output.account {
+        return Err(Failure::command_line(
+            "`process` gives no account of its jobs: use `map` or `starmap`",
+        ));
+    }
     let target = Target {
         component: args.component,
         function: String::new(),
@@ -25,6 +30,9 @@ pub(crate) fn process(args: ProcessArgs) -> Result<u8, Failure> {
     for call in &args.calls {
         let (function, arguments) = wave::split_call(call).map_err(Failure::command_line)?;
         let process = Ready::start(plan.setup()).map_err(Failure::from)?;
+        if ready.is_empty() {
+            plan.warn_of_gaps(&process.walls());
+        }
         let arguments = read(&process, function, arguments, &named)?;
         ready.push((process, function, arguments));
     }

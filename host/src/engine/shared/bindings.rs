@@ -4,7 +4,7 @@ use super::super::ours;
 use super::Lent;
 use crate::shared::{self, Acquired, Datum, add_float};
 use crate::types::Object;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 use wasmtime::component::{HasData, Linker, Resource, ResourceAny};
 use wasmtime::{AsContextMut, Result};
 
@@ -216,12 +216,16 @@ impl memory::HostArray for Lent {
     }
 
     fn set(&mut self, array: Resource<kinds::Array>, index: u32, to: i64) -> Result<()> {
-        number!(self, array, index).store(to as u64, ORDER);
-        Ok(())
+        let (party, place, _) = self.at(&array)?;
+        let set = party.change_number(place, index, |number| number.swap(to as u64, ORDER));
+        self.done(&array, set).map(drop)
     }
 
     fn fetch_add(&mut self, array: Resource<kinds::Array>, index: u32, by: i64) -> Result<i64> {
-        Ok(number!(self, array, index).fetch_add(by as u64, ORDER) as i64)
+        let (party, place, _) = self.at(&array)?;
+        let add = |number: &AtomicU64| number.fetch_add(by as u64, ORDER);
+        let was = self.done(&array, party.change_number(place, index, add))?;
+        Ok(was as i64)
     }
 
     fn read(&mut self, array: Resource<kinds::Array>, start: u32, count: u32) -> Result<Vec<i64>> {
@@ -256,12 +260,17 @@ impl memory::HostArrayF64 for Lent {
     }
 
     fn set(&mut self, array: Resource<kinds::ArrayF64>, index: u32, to: f64) -> Result<()> {
-        number!(self, array, index).store(to.to_bits(), ORDER);
-        Ok(())
+        let (party, place, _) = self.at(&array)?;
+        let set = |number: &AtomicU64| number.swap(to.to_bits(), ORDER);
+        self.done(&array, party.change_number(place, index, set))
+            .map(drop)
     }
 
     fn fetch_add(&mut self, array: Resource<kinds::ArrayF64>, index: u32, by: f64) -> Result<f64> {
-        Ok(add_float(number!(self, array, index), by))
+        let (party, place, _) = self.at(&array)?;
+        let add = |number: &AtomicU64| add_float(number, by).to_bits();
+        let was = self.done(&array, party.change_number(place, index, add))?;
+        Ok(f64::from_bits(was))
     }
 
     fn read(

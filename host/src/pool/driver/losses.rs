@@ -76,6 +76,10 @@ impl Driver {
                 self.requeue(chunk);
             }
         }
+        if self.rules.once && running.is_none() && killed_for.is_none() {
+            // Jobs to come must not wait for a worker that nobody starts.
+            self.terminate(State::Broken(format!("the process {pid} is gone: {end}")));
+        }
         let Some((mut chunk, stderr)) = running else {
             return;
         };
@@ -118,6 +122,11 @@ impl Driver {
         );
         self.news = true;
         self.counts.done += 1;
+    }
+
+    /// Whether jobs end with their worker, and it has ended.
+    pub(in crate::pool) fn has_lost_the_only_one(&self) -> bool {
+        self.rules.once && self.counts.lost > 0
     }
 
     pub(super) fn requeue(&mut self, chunk: Jobs) {

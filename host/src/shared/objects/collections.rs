@@ -4,7 +4,7 @@ use super::super::{Datum, Failure, Shared, SharedError, Unavailable, queue};
 use super::{Held, sound, until};
 use crate::types::Object;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// How many bytes of items a queue holds unless one says otherwise: some ten thousand numbers.
 const BYTES: u32 = 256 << 10;
@@ -29,7 +29,7 @@ impl Shared {
     /// The memory is full.
     pub fn queue_with_bytes(&self, most: u32, bytes: u32) -> Result<Queue, SharedError> {
         // At most half of what a mark can count, so that a full ring is told from an empty one.
-        let ring = bytes.clamp(64, 1 << 31).next_power_of_two();
+        let ring = bytes.clamp(64, 1 << 30).next_power_of_two();
         let fill = |slot: super::super::slot::Slot<'_>| queue::make(slot, most.max(1));
         Held::new(self, Object::Queue, ring, fill).map(Queue)
     }
@@ -57,8 +57,7 @@ impl Queue {
     /// [`Unavailable::Full`], [`Unavailable::Closed`].
     pub fn put_within(&self, item: impl Into<Datum>, timeout: Duration) -> Result<(), Unavailable> {
         let item = item.into().to_bytes();
-        let until = Some(until(timeout).unwrap_or_else(Instant::now));
-        sound(self.0.own().put(self.0.place, &item, until))
+        sound(self.0.own().put(self.0.place, &item, until(timeout)))
     }
 
     /// Takes the first item; waits for one.

@@ -183,12 +183,15 @@ impl Array {
 
     /// Sets one number.
     pub fn set(&self, index: usize, to: i64) {
-        self.0.number(index).store(to as u64, Ordering::SeqCst);
+        self.0
+            .change(index, |number| number.swap(to as u64, Ordering::SeqCst));
     }
 
     /// Adds to one number, wrapping around at the ends, and returns it from before.
     pub fn fetch_add(&self, index: usize, by: i64) -> i64 {
-        self.0.number(index).fetch_add(by as u64, Ordering::SeqCst) as i64
+        self.0.change(index, |number| {
+            number.fetch_add(by as u64, Ordering::SeqCst)
+        }) as i64
     }
 
     /// All numbers, with no [`Array::write`] half done.
@@ -225,12 +228,14 @@ impl ArrayF64 {
 
     /// Sets one number.
     pub fn set(&self, index: usize, to: f64) {
-        self.0.number(index).store(to.to_bits(), Ordering::SeqCst);
+        self.0
+            .change(index, |number| number.swap(to.to_bits(), Ordering::SeqCst));
     }
 
     /// Adds to one number and returns it from before.
     pub fn fetch_add(&self, index: usize, by: f64) -> f64 {
-        numbers::add_float(self.0.number(index), by)
+        let add = |number: &AtomicU64| numbers::add_float(number, by).to_bits();
+        f64::from_bits(self.0.change(index, add))
     }
 
     /// All numbers, with no [`ArrayF64::write`] half done.
@@ -247,6 +252,11 @@ impl ArrayF64 {
 }
 
 impl Held {
+    fn change(&self, index: usize, change: impl FnOnce(&AtomicU64) -> u64) -> u64 {
+        let index = u32::try_from(index).unwrap_or(u32::MAX);
+        sound(self.own().change_number(self.place, index, change))
+    }
+
     fn all_numbers(&self) -> Vec<u64> {
         sound(self.own().read_slice(self.place, 0, self.place.parts))
     }

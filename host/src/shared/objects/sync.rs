@@ -3,6 +3,7 @@
 
 use super::super::room::Visitor;
 use super::super::sleep::Until;
+use super::super::slot::PARTIES;
 use super::super::{Acquired, Broken, Failure, Shared, SharedError, semaphore};
 use super::{Held, sound, until};
 use crate::types::Object;
@@ -32,6 +33,9 @@ pub struct Condition(pub(super) Arc<Held>);
 /// Where a number of jobs and threads wait until all of them are there: `pool:shared/sync.barrier`.
 #[derive(Clone, Debug)]
 pub struct Barrier(pub(super) Arc<Held>);
+
+/// Nobody and this program's own party have numbers, too.
+const MOST_AT_A_TIME: u32 = PARTIES - 2;
 
 impl Shared {
     /// A lock that nobody holds.
@@ -69,8 +73,14 @@ impl Shared {
         self.held(Object::Condition, 0).map(Condition)
     }
 
-    /// A barrier for so many.
+    /// A barrier for so many, at least 1.
+    ///
+    /// # Errors
+    /// [`SharedError::TooMany`] for more than there can be, 1,022.
     pub fn barrier(&self, parties: u32) -> Result<Barrier, SharedError> {
+        if parties > MOST_AT_A_TIME {
+            return Err(SharedError::TooMany);
+        }
         self.held(Object::Barrier, parties.max(1)).map(Barrier)
     }
 
