@@ -13,6 +13,7 @@ mod batches;
 mod components;
 mod hostile;
 mod lockdown;
+mod manager;
 mod pool;
 mod process;
 mod program;

@@ -25,7 +25,7 @@ pub(crate) use instance::copied_bytes;
 pub(crate) use stderr::StderrSink;
 
 use crate::job::{FaultReport, Grants, Isolation, Limits};
-use crate::shared::Party;
+use crate::shared::Homes;
 use crate::types::Function;
 use crate::wire::Start;
 use anyhow::{Context, bail};
@@ -87,7 +87,7 @@ impl Guest {
         start: &Start,
         code: BorrowedFd<'_>,
         stderr: StderrSink,
-        party: Option<Party>,
+        homes: Homes,
     ) -> anyhow::Result<Guest> {
         let component = code::load(&engine, code)?;
         warm_up(&component, &start.grants)?;
@@ -112,7 +112,7 @@ impl Guest {
                 &start.grants,
                 stderr,
                 start.description.sweeps.iter().any(Option::is_some),
-                party.map(|party| (party, start.room)),
+                homes,
             )?,
             isolation: start.isolation,
             initializer: start.initializer.clone(),
@@ -129,7 +129,7 @@ impl Guest {
     /// Takes note of which job is the next, and how often it is started.
     #[inline]
     pub(crate) fn begin(&mut self, job: u64, _attempt: u32) {
-        if let Some((party, _)) = &self.template.party {
+        if let Some((party, _)) = &self.template.homes.memory {
             party.introduce(std::process::id(), Some(job));
         }
     }

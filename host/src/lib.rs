@@ -36,6 +36,7 @@ mod engine;
 mod job;
 mod link;
 mod lockdown;
+mod manager;
 mod ring;
 mod role;
 mod sealed;
@@ -48,12 +49,13 @@ pub use component::Source;
 pub use job::{Cause, Dir, End, Fault, Isolation, Limits, Outcome, Report, STDERR_KEPT};
 pub use link::StartError;
 pub use lockdown::{Sandbox, Wall, WallReport, WallState};
+pub use manager::{Manager, ManagerBuilder, ManagerLimits, StartManagerError};
 pub use pool::{
     BuildError, Builder, Error, Func, FunctionError, Handle, Imap, Pool, Stats, When, WorkerStats,
     wait,
 };
 pub use role::NoChildren;
-pub use shared::{Shared, SharedError};
+pub use shared::{ManagerError, Shared, SharedError};
 pub use types::{Case, Description, Field, FindError, Function, Object, Type};
 pub use value::Value;
 
@@ -71,6 +73,7 @@ pub fn init() {
     let code = match role {
         Role::Compiler => component::compiler::serve(),
         Role::Worker => worker::serve(),
+        Role::Manager => manager::serve(),
     };
     #[expect(
         clippy::exit,

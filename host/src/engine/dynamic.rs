@@ -43,7 +43,7 @@ impl Call for Dynamic {
             self.0.call(&mut *store, &arguments, values)
         });
         if !handles.is_empty() {
-            take_back(store, handles, called.is_ok());
+            take_back(store, handles);
         }
         called?;
         let start = result.len();
@@ -61,8 +61,8 @@ struct Lender<'a> {
 }
 
 impl Lender<'_> {
-    fn lend(&mut self, object: Object, handle: [u32; 4]) -> wasmtime::Result<Val> {
-        let number = self.store.data_mut().lent.lend(object, handle)?;
+    fn lend(&mut self, object: Object, manager: u32, place: [u8; 16]) -> wasmtime::Result<Val> {
+        let number = self.store.data_mut().lent.lend(object, manager, place)?;
         let resource = shared::resource(object, number, &mut *self.store)?;
         self.handles.push(resource);
         Ok(Val::Resource(resource))
@@ -70,12 +70,11 @@ impl Lender<'_> {
 }
 
 #[cold]
-fn take_back(store: &mut Store<State>, handles: Vec<ResourceAny>, well: bool) {
+fn take_back(store: &mut Store<State>, handles: Vec<ResourceAny>) {
     for handle in handles {
         // After a trap the store takes no more calls, and goes as a whole.
         let _ = handle.resource_drop(&mut *store);
     }
-    store.data_mut().lent.end(well);
 }
 
 fn decode(ty: &Type, bytes: &mut Reader<'_>, lender: &mut Lender<'_>) -> wasmtime::Result<Val> {
@@ -156,11 +155,8 @@ fn decode(ty: &Type, bytes: &mut Reader<'_>, lender: &mut Lender<'_>) -> wasmtim
             Val::Flags(set)
         }
         Type::Borrow(object) => {
-            let mut handle = [0; 4];
-            for number in &mut handle {
-                *number = Number::read(bytes)?;
-            }
-            lender.lend(*object, handle)?
+            let manager = Number::read(bytes)?;
+            lender.lend(*object, manager, bytes.array()?)?
         }
     })
 }

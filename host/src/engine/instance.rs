@@ -7,7 +7,7 @@ use super::stderr::{Stderr, StderrSink};
 use super::sweep::Sweep;
 use super::{Export, imports, ours, waiting};
 use crate::job::{FaultReport, Grants, Limits};
-use crate::shared::Party;
+use crate::shared::Homes;
 use crate::types::Function;
 use anyhow::Context;
 use std::sync::Arc;
@@ -31,8 +31,8 @@ pub(super) struct Template {
     pub(super) stderr: Stderr,
     /// Whether the component has loops of ours in it.
     has_loops: bool,
-    /// Who works on shared objects, and in which memory they are.
-    pub(super) party: Option<(Party, u32)>,
+    /// Where shared objects are, and who works on them.
+    pub(super) homes: Homes,
 }
 
 /// A component that runs. After a fault it must not run again.
@@ -78,7 +78,7 @@ impl Template {
         grants: &Grants,
         stderr: StderrSink,
         has_loops: bool,
-        party: Option<(Party, u32)>,
+        homes: Homes,
     ) -> anyhow::Result<Template> {
         let linked = imports::link(component)?
             .instantiate_pre(component)
@@ -90,7 +90,7 @@ impl Template {
             grants: Arc::new(grants.clone()),
             stderr: Stderr::new(stderr),
             has_loops,
-            party,
+            homes,
         };
         // Once for the error, before any job.
         template.wasi_with_directories()?;
@@ -104,7 +104,7 @@ impl Template {
     ) -> std::result::Result<Instance, FaultReport> {
         let state = State {
             memory: MemoryLimit::new(self.limits.memory_bytes, self.has_loops),
-            lent: Lent::new(self.party.clone(), self.limits.timeout),
+            lent: Lent::new(self.homes.clone(), self.limits.timeout),
             wasi: self
                 .wasi_with_directories()
                 .map_err(|error| report::no_start(&error))?,
@@ -180,7 +180,11 @@ impl Instance {
     ) -> Result<()> {
         let bind = || bind(&self.instance, export, &mut self.store);
         let function = self.bound.get(place, bind)?;
-        function.call(&mut self.store, &export.function, arguments, result)
+        let called = function.call(&mut self.store, &export.function, arguments, result);
+        if self.store.data().lent.has_any() {
+            self.store.data_mut().lent.end(called.is_ok());
+        }
+        called
     }
 
     /// Calls an export of the description, which stands there at `place`, for many jobs. Appends the results of those that
@@ -197,7 +201,11 @@ impl Instance {
         match self.swept.get(place, bind) {
             Ok(sweep) => {
                 let result = export.function.result.as_ref();
-                sweep.call(&mut self.store, jobs, words, result, results)
+                let swept = sweep.call(&mut self.store, jobs, words, result, results);
+                if self.store.data().lent.has_any() {
+                    self.store.data_mut().lent.end(swept.1.is_ok());
+                }
+                swept
             }
             Err(error) => (0, Err(error)),
         }

@@ -4,6 +4,7 @@
 use super::{Guest, StderrSink, compiling, dynamic};
 use crate::job::{Cause, Dir, FaultReport, Grants, Isolation, Limits, STDERR_KEPT};
 use crate::lockdown::Sandbox;
+use crate::shared::Homes;
 use crate::types::{Case, Description, Field, Function, Type};
 use crate::wire::{Start, VERSION};
 use std::io::Write;
@@ -92,6 +93,7 @@ fn setup(component: &[u8]) -> Setup {
         isolation: Isolation::InstancePerWorker,
         sandbox: Sandbox::Off,
         room: 0,
+        manager: 0,
         initializer: None,
     };
     Setup {
@@ -133,7 +135,13 @@ impl Setup {
         let mut file = std::fs::File::from(memory);
         file.write_all(&code).unwrap();
         let engine = super::Engine::start(&self.start.limits)?;
-        let guest = Guest::load(engine, &self.start, file.as_fd(), self.stderr, None)?;
+        let guest = Guest::load(
+            engine,
+            &self.start,
+            file.as_fd(),
+            self.stderr,
+            Homes::default(),
+        )?;
         Ok(Trial {
             guest,
             functions: self.start.description.functions,

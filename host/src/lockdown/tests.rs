@@ -127,6 +127,7 @@ fn everything() -> Needs {
         timer: true,
         wasi: true,
         shared: true,
+        manager: Some(1),
         files: true,
         pagemap: Some(3),
     }

@@ -9,6 +9,7 @@ use crate::component::{Component, ComponentError, Options, Source};
 use crate::job::{Dir, Grants, Isolation, Limits};
 use crate::link::{Launch, StartError};
 use crate::lockdown::Sandbox;
+use crate::manager::Manager;
 use crate::sealed;
 use crate::shared::{Shared as Objects, SharedError};
 use crate::types::{Function, Type};
@@ -45,6 +46,7 @@ pub struct Builder {
     cache: Option<PathBuf>,
     sandbox: Sandbox,
     shared: Option<Objects>,
+    manager: Option<Manager>,
 }
 
 /// A function's name, and its arguments, encoded as soon as the type is known.
@@ -178,6 +180,12 @@ impl Builder {
         self
     }
 
+    /// The manager whose dicts, lists and other objects jobs may be given, and in which they may make more. Default: none.
+    pub fn manager(mut self, manager: &Manager) -> Self {
+        self.manager = Some(manager.clone());
+        self
+    }
+
     /// The folder for compiled components. Default: `$XDG_CACHE_HOME/host`, or `~/.cache/host`.
     pub fn cache_dir(mut self, folder: impl Into<PathBuf>) -> Self {
         self.cache = Some(folder.into());
@@ -224,6 +232,8 @@ impl Builder {
         let objects = self.shared.map_or_else(Objects::new, Ok)?;
         let shares = |name: &String| name.starts_with("pool:shared/");
         let shared_memory = (description.imports.iter().any(shares)).then(|| objects.clone());
+        let manager = (self.manager).filter(|_| description.imports.iter().any(shares));
+        let hub = manager.as_ref().map(Manager::hub);
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
         let workers = self.workers.unwrap_or(processors);
         let mut served = description.clone();
@@ -242,6 +252,7 @@ impl Builder {
             isolation: self.isolation,
             sandbox: self.sandbox,
             room: shared_memory.as_ref().map_or(0, Objects::id),
+            manager: hub.map_or(0, |hub| hub.number()),
             initializer: initializer.transpose()?,
         };
         let message = postcard::to_stdvec(&start).map_err(std::io::Error::other)?;
@@ -268,6 +279,7 @@ impl Builder {
             start: message.into(),
             max_result_bytes: self.limits.result_bytes,
             shared: shared_memory,
+            manager: hub.map(|hub| (hub.clone(), hub.new_pool())),
         };
         let shared = Shared::new(description, launch, self.chunk, workers, rules)
             .map_err(std::io::Error::from)?;
@@ -280,6 +292,7 @@ impl Builder {
         let pool = Pool {
             shared,
             objects,
+            _manager: manager,
             keeper: Mutex::new(Some(thread)),
         };
         match started.recv() {
