@@ -1,9 +1,12 @@
 //! Objects that live in a manager: a process of its own, asked by jobs in many workers and by this program.
 
-use crate::{builder, cache, fault, program, until, within};
+use crate::{builder, cache, fault, process, program, until, within};
 use host::shared::{Acquired, Datum, Key, Unavailable};
 use host::{Cause, Handle, Limits, Manager, ManagerError, ManagerLimits, Pool, StartManagerError};
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
+use std::io::{BufRead, BufReader};
+use std::os::unix::fs::PermissionsExt;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 const LONG: Duration = Duration::from_secs(20);
@@ -25,10 +28,6 @@ fn pool(manager: &Manager, workers: usize) -> Pool {
     let pool = pool.build().unwrap();
     pool.wait_ready();
     pool
-}
-
-fn kill(pid: u32) {
-    kill_process(Pid::from_raw(pid as i32).unwrap(), Signal::KILL).unwrap();
 }
 
 fn numbers(list: &host::shared::List) -> Vec<i64> {
@@ -204,7 +203,7 @@ fn a_lock_of_a_manager_is_free_and_says_so_when_its_holder_dies_or_forgets_it() 
             .unwrap()
             .is_none()
     );
-    kill(pool.stats().workers[0].pid);
+    process::send(pool.stats().workers[0].pid, Signal::KILL);
     let ours = guard.lock(Some(LONG)).unwrap().unwrap();
     assert_eq!(ours.acquired(), Acquired::Abandoned);
     drop(ours);
@@ -233,7 +232,7 @@ fn a_killed_manager_fails_every_job_that_waits_for_it_within_a_second() {
         until("the jobs are at work", LONG, || {
             dict.contains("a").unwrap() && pool.stats().workers.iter().all(|worker| worker.busy)
         });
-        kill(manager.pid().unwrap());
+        process::send(manager.pid().unwrap(), Signal::KILL);
         let killed = Instant::now();
         for job in [waits, works] {
             let cause = fault(job.wait()).cause;
@@ -303,6 +302,55 @@ fn mistakes_with_objects_of_a_manager_are_faults_that_say_what_was_wrong() {
     let alone = builder("shared").workers(1).build().unwrap();
     let cause = fault(alone.apply::<u32>("hoard", ())).cause;
     assert!(cause.to_string().contains("has no manager"), "{cause}");
+}
+
+#[test]
+fn a_manager_is_locked_down_and_has_one_thread() {
+    let manager = manager();
+    let pid = manager.pid().unwrap();
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    for line in [
+        "Seccomp:\t2",
+        "Seccomp_filters:\t1",
+        "NoNewPrivs:\t1",
+        "CapEff:\t0000000000000000",
+        "Threads:\t1",
+    ] {
+        assert!(
+            status.lines().any(|found| found == line),
+            "{line}: {status}"
+        );
+    }
+    drop(manager);
+    assert!(process::is_gone(pid));
+}
+
+#[test]
+fn the_program_serves_until_it_is_interrupted() {
+    let folder = cache().join(format!("served-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let path = folder.join("socket");
+    let mut served = Command::new(program())
+        .args(["manager", "--listen"])
+        .arg(&path)
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    let mut stderr = BufReader::new(served.stderr.take().unwrap());
+    stderr.read_line(&mut line).unwrap();
+    assert!(line.contains("serves at"), "{line}");
+    for rights in [&path, &folder.join("socket.key")] {
+        let mode = std::fs::metadata(rights).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "{rights:?}");
+    }
+    let connected = Manager::connect(&path).unwrap();
+    let dict = connected.dict().unwrap();
+    process::send(served.id(), Signal::INT);
+    assert_eq!(served.wait().unwrap().code(), Some(0));
+    assert!(!path.exists());
+    assert!(matches!(dict.len(), Err(ManagerError::Gone(_))));
+    std::fs::remove_dir_all(folder).unwrap();
 }
 
 #[test]

@@ -2,6 +2,8 @@
 
 #[path = "../host/examples/prove/chaos.rs"]
 mod chaos;
+#[path = "../host/examples/prove/manager.rs"]
+mod manager;
 #[path = "../host/examples/prove/orphans.rs"]
 mod orphans;
 #[path = "../host/examples/prove/processes.rs"]
@@ -12,7 +14,7 @@ mod random;
 mod soak;
 
 use crate::{cache, process, program};
-use host::{Builder, Pool};
+use host::{Builder, Manager, Pool};
 use std::process::Command;
 
 fn builder() -> Builder {
@@ -22,6 +24,15 @@ fn builder() -> Builder {
 #[test]
 fn under_chaos_each_job_has_one_outcome() {
     chaos::run(builder, 2_000, 0..2).unwrap();
+}
+
+#[test]
+fn objects_of_a_manager_are_whole_when_workers_are_killed_in_the_middle_of_operations() {
+    let name = "proofs::objects_of_a_manager_are_whole_when_workers_are_killed_in_the_middle_of_operations";
+    process::alone(name, || {
+        let manager = Manager::builder().program(program()).start().unwrap();
+        manager::run(builder, &manager, 40_000, 4).unwrap();
+    });
 }
 
 #[test]

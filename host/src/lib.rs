@@ -49,7 +49,7 @@ pub use component::Source;
 pub use job::{Cause, Dir, End, Fault, Isolation, Limits, Outcome, Report, STDERR_KEPT};
 pub use link::StartError;
 pub use lockdown::{Sandbox, Wall, WallReport, WallState};
-pub use manager::{Manager, ManagerBuilder, ManagerLimits, StartManagerError};
+pub use manager::{Manager, ManagerBuilder, ManagerLimits, ManagerStats, StartManagerError};
 pub use pool::{
     BuildError, Builder, Error, Func, FunctionError, Handle, Imap, Pool, Stats, When, WorkerStats,
     wait,

@@ -2,10 +2,12 @@
 //!
 //! What lives in shared memory needs no manager. What grows, nests or is reached by several programs does: dicts, lists and
 //! namespaces, and queues, numbers and locks beside them. `store` is what it keeps, `peer` one channel, `server` the loop over all of them,
-//! `gate` how other programs come in, `process` the life of the process, `start` how it is started. This file is what embedders hold.
+//! `gate` how other programs come in, `process` the life of the process; `start`, `child` and `door` are the program's side of it. This file is what embedders hold.
 //!
 //! The manager believes nothing that a channel says: behind each may be a worker that was taken over.
 
+mod child;
+mod door;
 mod gate;
 mod peer;
 mod process;
@@ -21,9 +23,10 @@ pub use store::ManagerLimits;
 pub(crate) use process::serve;
 
 use crate::shared::{
-    Dict, Hub, List, ManagedLock, ManagedQueue, ManagedValue, ManagerError, Namespace,
+    Dict, Hub, List, ManagedLock, ManagedQueue, ManagedValue, ManagerError, Namespace, Reply,
+    Request,
 };
-use start::Child;
+use child::Child;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -50,6 +53,18 @@ struct Inner {
     hub: Arc<Hub>,
     /// The process, where it is this program's.
     child: Option<Child>,
+}
+
+/// How much a manager keeps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ManagerStats {
+    /// How many objects there are.
+    pub objects: u64,
+    /// What they and all items take by the manager's reckoning, in bytes.
+    pub bytes: u64,
+    /// How many workers and threads are connected.
+    pub clients: u64,
 }
 
 impl Manager {
@@ -114,6 +129,18 @@ impl Manager {
     /// A lock that nobody holds.
     pub fn lock(&self) -> Result<ManagedLock, ManagerError> {
         ManagedLock::make(&self.0.hub)
+    }
+
+    /// How much it keeps now.
+    pub fn stats(&self) -> Result<ManagerStats, ManagerError> {
+        match self.0.hub.ask(&Request::Size)? {
+            Reply::Size(objects, bytes, clients) => Ok(ManagerStats {
+                objects,
+                bytes,
+                clients,
+            }),
+            _ => Err(ManagerError::Gone("it cannot count".into())),
+        }
     }
 
     /// The process id, where this program started it.

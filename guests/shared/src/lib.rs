@@ -267,6 +267,39 @@ impl Guest for Shared {
         KEPT.with(|kept| kept.borrow().as_ref().map_or(0, Dict::len))
     }
 
+    fn churn(
+        all: &Dict,
+        pairs: &List,
+        items: &Queue,
+        total: &Value,
+        guard: &Lock,
+        times: u32,
+    ) {
+        for n in 0..i64::from(times) {
+            let number = || Datum::Integer(n);
+            all.update(vec![(text("a"), number()), (text("b"), number())]);
+            all.get(&text("a"));
+            all.add(&text("sum"), 2);
+            pairs.extend(vec![number(), number()]);
+            if pairs.len() > 100 {
+                pairs.clear();
+            }
+            put(items, number());
+            take(items);
+            let inner = List::new();
+            inner.push(number());
+            all.set(&text("inner"), Datum::List(inner));
+            total.fetch_add(2);
+            if guard.acquire() == Acquired::Abandoned {
+                // Whoever had it may have come as far as to `x`.
+                all.set(&text("y"), all.get(&text("x")).unwrap_or(Datum::None));
+            }
+            all.set(&text("x"), number());
+            all.set(&text("y"), number());
+            guard.release();
+        }
+    }
+
     fn item(of: &List, index: u64) -> i64 {
         match of.get(index) {
             Datum::Integer(number) => number,

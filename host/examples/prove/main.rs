@@ -2,11 +2,13 @@
 //!
 //! ```text
 //! cargo run --release --example prove -- chaos      10,000 jobs × 20 seeds, workers killed, stopped and hurt at random
+//! cargo run --release --example prove -- manager    1,000,000 operations on a manager's objects, a worker killed each 40 jobs
 //! cargo run --release --example prove -- orphans    the host dies at 10 points: nothing of it is left
 //! cargo run --release --example prove -- soak       1,000,000 jobs, a kill each 1,000, a trap each 10
 //! ```
 
 mod chaos;
+mod manager;
 mod orphans;
 mod processes;
 mod random;
@@ -26,10 +28,14 @@ fn main() -> Result<()> {
     let started = Instant::now();
     let told = match arguments[..] {
         ["chaos"] => chaos::run(host::Pool::builder, 10_000, 0..20)?.to_string(),
+        ["manager"] => {
+            let manager = host::Manager::start()?;
+            manager::run(host::Pool::builder, &manager, 1_000_000, 40)?.to_string()
+        }
         ["orphans"] => orphans::run(victim)?,
         ["soak"] => soak::run(host::Pool::builder, 1_000_000, 1_000)?.to_string(),
         [VICTIM, point] => return orphans::die_at(point, host::Pool::builder),
-        _ => bail!("say what to prove: chaos, orphans or soak"),
+        _ => bail!("say what to prove: chaos, manager, orphans or soak"),
     };
     println!("{told}");
     println!("proven in {:.0} s", started.elapsed().as_secs_f64());

@@ -3,18 +3,15 @@
 //! It has one thread, so that each request is done before the next. Between two requests it looks for more for a while, as
 //! whoever asked once will soon ask again, and to be woken costs fifty times what an answer takes.
 
-use super::gate::{Gate, Guest, Step};
+mod programs;
+
+use super::gate::{Gate, Guest};
 use super::peer::{Broken, Peer};
-use super::store::{Account, Asker, ManagerLimits, PROGRAM, Store};
-use crate::ring;
-use crate::shared::{Reply, Whose, longest};
+use super::store::{ManagerLimits, Store};
+use crate::shared::Reply;
+use programs::Program;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::fd::{AsFd, OwnedFd};
-use rustix::fs::SealFlags;
-use rustix::io::Errno;
-use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags};
-use std::io::IoSliceMut;
-use std::mem::MaybeUninit;
+use rustix::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
 /// For how long the manager looks for requests before it sleeps: as long as it takes to be woken.
@@ -25,14 +22,6 @@ const LOOKS: u32 = 64;
 const BUSY: Duration = Duration::from_millis(1);
 /// Programs that have not shown that they know the key. More have to wait at the door.
 const STRANGERS: usize = 16;
-
-/// A connection of a program, by which channels come.
-struct Program {
-    control: OwnedFd,
-    party: u64,
-    /// What it has still to show; `None` once it has.
-    guest: Option<Guest>,
-}
 
 pub(super) struct Server {
     store: Store,
@@ -82,17 +71,17 @@ impl Server {
         let mut looked = last;
         let mut looks = 0;
         loop {
-            if self.pump() {
-                looks = LOOKS;
-                last = Instant::now();
-            } else if looks < LOOKS {
+            let worked = self.pump();
+            if !worked && looks < LOOKS {
                 looks += 1;
                 std::hint::spin_loop();
                 continue;
-            } else {
-                looks = 0;
             }
+            looks = 0;
             let now = Instant::now();
+            if worked {
+                last = now;
+            }
             let rests = now.duration_since(last) >= LOOKING;
             if rests || now.duration_since(looked) >= BUSY {
                 if !self.look(rests) {
@@ -114,11 +103,12 @@ impl Server {
                 Err(Broken) => broken.push(peer.asker.client),
             }
         }
-        if worked {
-            self.deliver();
-        }
+        worked |= !broken.is_empty();
         for client in broken {
             self.part_with(client);
+        }
+        if worked {
+            self.deliver();
         }
         worked
     }
@@ -264,70 +254,6 @@ impl Server {
         true
     }
 
-    /// Takes what a program says. False when it is gone.
-    fn hear(&mut self, place: usize) -> bool {
-        // As many as one says at a time; the rest is there at the next look.
-        for _ in 0..16 {
-            let program = &mut self.programs[place];
-            if let (Some(guest), Some(gate)) = (&mut program.guest, &self.gate) {
-                match guest.step(gate, program.control.as_fd()) {
-                    Step::Waits => return true,
-                    Step::Refused => return false,
-                    Step::Knows => program.guest = None,
-                }
-                continue;
-            }
-            let mut whose = [0; 4];
-            let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(3))];
-            let mut ancillary = RecvAncillaryBuffer::new(&mut space);
-            let received = rustix::net::recvmsg(
-                &program.control,
-                &mut [IoSliceMut::new(&mut whose)],
-                &mut ancillary,
-                RecvFlags::CMSG_CLOEXEC | RecvFlags::DONTWAIT,
-            );
-            match received {
-                Ok(received) if received.bytes == whose.len() => {}
-                Err(Errno::AGAIN | Errno::INTR) => return true,
-                Ok(_) | Err(_) => return false,
-            }
-            let descriptors = ancillary.drain().flat_map(|message| match message {
-                RecvAncillaryMessage::ScmRights(descriptors) => descriptors.collect(),
-                _ => Vec::new(),
-            });
-            // If they are not three, the system had no room for them: whoever waits for us there finds the channel hung up.
-            if let Ok(ends) = <[OwnedFd; 3]>::try_from(descriptors.collect::<Vec<_>>()) {
-                let party = self.programs[place].party;
-                self.admit(party, Whose::from_bytes(whose), ends);
-            }
-        }
-        true
-    }
-
-    /// Serves one more channel, unless it is none or one too many.
-    fn admit(&mut self, program: u64, whose: Whose, [replies, requests, bells]: [OwnedFd; 3]) {
-        if self.peers.len() >= self.limits.clients as usize
-            || !is_channel_memory(&replies)
-            || !is_channel_memory(&requests)
-        {
-            return;
-        }
-        self.came += 1;
-        let (party, account) = match whose {
-            Whose::Program => (program, PROGRAM),
-            // Programs number their pools, each from 1.
-            Whose::Pool(pool) => (self.came, program << 32 | Account::from(pool)),
-        };
-        let asker = Asker {
-            client: self.came,
-            party,
-            account,
-        };
-        let most = longest(self.limits.item_bytes);
-        self.peers
-            .extend(Peer::new(asker, bells, (&replies, &requests), most));
-    }
-
     /// A client is gone, or is to be: it hangs up.
     fn part_with(&mut self, client: u64) {
         let place = self
@@ -335,6 +261,7 @@ impl Server {
             .binary_search_by_key(&client, |peer| peer.asker.client);
         let Ok(place) = place else { return };
         let peer = self.peers.remove(place);
+        self.store.set_clients(self.peers.len());
         if let Some(id) = peer.waits_at() {
             self.store.give_up(client, id);
         }
@@ -347,19 +274,6 @@ impl Server {
         {
             self.store.forget_party(peer.asker.party);
         }
-    }
-
-    /// A program is gone, and its own channels with it. Those of its workers go by themselves.
-    fn say_goodbye(&mut self, party: u64) {
-        self.programs.retain(|program| program.party != party);
-        let own: Vec<u64> = (self.peers.iter())
-            .filter(|peer| peer.asker.party == party)
-            .map(|peer| peer.asker.client)
-            .collect();
-        for client in own {
-            self.part_with(client);
-        }
-        self.store.forget_party(party);
     }
 
     /// Tells those whose time is over, and turns away who did not show a key in time.
@@ -382,12 +296,4 @@ impl Server {
             deadline.is_none_or(|deadline| deadline > now)
         });
     }
-}
-
-/// Whether this is memory of a channel that cannot shrink under us.
-fn is_channel_memory(memory: &OwnedFd) -> bool {
-    let sealed = rustix::fs::fcntl_get_seals(memory);
-    let length = rustix::fs::fstat(memory).map(|stat| stat.st_size);
-    sealed.is_ok_and(|seals| seals.contains(SealFlags::SHRINK))
-        && length.is_ok_and(|length| length == ring::FILE_BYTES as i64)
 }

@@ -7,6 +7,7 @@
 //! Each request is done as a whole before the next, so nobody ever finds an object between two states.
 
 mod accounts;
+mod holding;
 mod lock;
 mod queue;
 mod row;
@@ -16,11 +17,10 @@ mod tests;
 
 pub(super) use accounts::{Account, PROGRAM};
 
-use crate::shared::{
-    Buf, Datum, Id, Key, ManagerError, OnLock, OnValue, Reply, Request, object_of_bytes,
-};
+use crate::shared::{Id, ManagerError, OnValue, Reply, Request};
 use crate::types::Object;
 use accounts::Accounts;
+use holding::Item;
 use lock::Lock;
 use queue::Queue;
 use row::Row;
@@ -90,6 +90,7 @@ pub(super) struct Store {
     seed: [u8; 32],
     made: u64,
     root: Option<Id>,
+    clients: u64,
     woken: Vec<(u64, Reply)>,
 }
 
@@ -107,13 +108,6 @@ enum Body {
     Queue(Queue),
     Value(i64),
     Lock(Lock),
-}
-
-/// What lies in a collection.
-struct Item {
-    bytes: Buf,
-    payer: Account,
-    cost: u64,
 }
 
 /// Who waits at an object.
@@ -142,6 +136,7 @@ impl Store {
             seed,
             made: 0,
             root: None,
+            clients: 0,
             woken: Vec::new(),
         }
     }
@@ -151,6 +146,11 @@ impl Store {
         let done = match request {
             Request::Make(object, most) => self.make(who, object, most),
             Request::Root => self.root(who),
+            Request::Size if who.account == PROGRAM => {
+                let (objects, bytes) = self.size();
+                Ok(Reply::Size(objects, bytes, self.clients))
+            }
+            Request::Size => Err(misuse("only a program may ask how much there is")),
             Request::Share(id, object) => self.share(who, id, object),
             Request::Release(ids) => {
                 for id in ids {
@@ -206,9 +206,13 @@ impl Store {
     }
 
     /// How many objects there are, and what all of them take in bytes.
-    #[cfg(test)]
-    fn size(&self) -> (usize, u64) {
-        (self.objects.len(), self.accounts.bytes())
+    fn size(&self) -> (u64, u64) {
+        (self.objects.len() as u64, self.accounts.bytes())
+    }
+
+    /// Takes note of how many clients there are.
+    pub(super) fn set_clients(&mut self, clients: usize) {
+        self.clients = clients as u64;
     }
 
     fn make(&mut self, who: Asker, object: Object, most: u32) -> Done {
@@ -284,175 +288,6 @@ impl Store {
             OnValue::Exchange(..) => {}
         }
         Ok(Reply::Number(was))
-    }
-
-    // Who has what.
-
-    fn kind(&self, id: Id) -> Result<Object, ManagerError> {
-        let entry = self.objects.get(&id).ok_or(ManagerError::NoObject)?;
-        Ok(match entry.body {
-            Body::Dict(_) => Object::Dict,
-            Body::Namespace(_) => Object::Namespace,
-            Body::List(_) => Object::List,
-            Body::Queue(_) => Object::Queue,
-            Body::Value(_) => Object::Value,
-            Body::Lock(_) => Object::Lock,
-        })
-    }
-
-    #[inline]
-    fn body(&mut self, id: Id) -> Result<&mut Body, ManagerError> {
-        match self.objects.get_mut(&id) {
-            Some(entry) => Ok(&mut entry.body),
-            None => Err(ManagerError::NoObject),
-        }
-    }
-
-    fn have(&mut self, party: u64, id: Id) {
-        if let Some(entry) = self.objects.get_mut(&id) {
-            entry.had += 1;
-            let times = self.parties.entry(party).or_default().entry(id);
-            *times.or_default() += 1;
-        }
-    }
-
-    fn let_go(&mut self, party: u64, id: Id) {
-        let Some(ids) = self.parties.get_mut(&party) else {
-            return;
-        };
-        // Who says so of what it never had takes it from nobody.
-        let Some(times) = ids.get_mut(&id) else {
-            return;
-        };
-        *times -= 1;
-        if *times == 0 {
-            ids.remove(&id);
-        }
-        self.unhave(id, 1);
-    }
-
-    /// One has it no longer, so often. If it was the last, the object goes, and what only it held.
-    fn unhave(&mut self, id: Id, times: u64) {
-        // A list and no recursion: objects may nest as deep as there are objects.
-        let mut lost = vec![(id, times)];
-        while let Some((id, times)) = lost.pop() {
-            let Some(entry) = self.objects.get_mut(&id) else {
-                continue;
-            };
-            entry.had = entry.had.saturating_sub(times);
-            if entry.had > 0 {
-                continue;
-            }
-            let Some(entry) = self.objects.remove(&id) else {
-                continue;
-            };
-            self.accounts.refund(entry.payer, OBJECT_COST, 1);
-            let (items, waiters) = match entry.body {
-                Body::Dict(table) | Body::Namespace(table) => (table.into_items(), Vec::new()),
-                Body::List(row) => (row.into_items(), Vec::new()),
-                Body::Queue(queue) => queue.into_parts(),
-                Body::Value(_) => continue,
-                Body::Lock(lock) => {
-                    if let Some(holder) = lock.holder() {
-                        self.note_released(holder, id);
-                    }
-                    (Vec::new(), lock.into_waiters())
-                }
-            };
-            for waiter in waiters {
-                let gone = Reply::Refused(ManagerError::NoObject);
-                self.woken.push((waiter.client, gone));
-            }
-            for item in items {
-                self.accounts.refund(item.payer, item.cost, 0);
-                lost.extend(object_of_bytes(&item.bytes.0).map(|(_, id)| (id, 1)));
-            }
-        }
-    }
-
-    // Items.
-
-    /// Takes an item in: it has to be one, its room is paid for, and what it refers to is held from now on.
-    fn admit(&mut self, who: Asker, key: Option<&Buf>, bytes: Buf) -> Result<Item, ManagerError> {
-        if let Some(key) = key
-            && Key::from_bytes(&key.0).is_none()
-        {
-            return Err(misuse("a key that is none"));
-        }
-        let nested = object_of_bytes(&bytes.0);
-        match nested {
-            Some((object, id)) if self.kind(id)? != object => return Err(ManagerError::OtherKind),
-            None if !Datum::is_one(&bytes.0) => return Err(misuse("an item that is none")),
-            _ => {}
-        }
-        let cost = ITEM_COST + (bytes.0.len() + key.map_or(0, |key| key.0.len())) as u64;
-        self.accounts.charge(who.account, cost, 0)?;
-        if let Some((_, id)) = nested
-            && let Some(entry) = self.objects.get_mut(&id)
-        {
-            entry.had += 1;
-        }
-        Ok(Item {
-            bytes,
-            payer: who.account,
-            cost,
-        })
-    }
-
-    /// Takes in all or none.
-    fn admit_all<'a>(
-        &mut self,
-        who: Asker,
-        all: impl IntoIterator<Item = (Option<&'a Buf>, Buf)>,
-    ) -> Result<Vec<Item>, ManagerError> {
-        let mut items = Vec::new();
-        for (key, bytes) in all {
-            match self.admit(who, key, bytes) {
-                Ok(item) => items.push(item),
-                Err(error) => {
-                    self.dismiss(items);
-                    return Err(error);
-                }
-            }
-        }
-        Ok(items)
-    }
-
-    /// What was taken out of a collection is not there any more.
-    fn dismiss(&mut self, items: impl IntoIterator<Item = Item>) {
-        for item in items {
-            self.accounts.refund(item.payer, item.cost, 0);
-            if let Some((_, id)) = object_of_bytes(&item.bytes.0) {
-                self.unhave(id, 1);
-            }
-        }
-    }
-
-    /// An item on its way out: if it is an object, the party has it from now on.
-    fn give(&mut self, party: u64, bytes: Buf) -> Buf {
-        if let Some((_, id)) = object_of_bytes(&bytes.0) {
-            self.have(party, id);
-        }
-        bytes
-    }
-
-    /// An item that is taken out and given away.
-    fn hand_over(&mut self, party: u64, item: Item) -> Buf {
-        let bytes = self.give(party, item.bytes.clone());
-        self.dismiss([item]);
-        bytes
-    }
-
-    /// Whether so many bytes can be sent at a time.
-    fn check_length(&self, bytes: impl Iterator<Item = usize>) -> Result<(), ManagerError> {
-        let bytes: u64 = bytes.map(|bytes| bytes as u64 + 4).sum();
-        match bytes <= self.most_bytes {
-            true => Ok(()),
-            false => Err(ManagerError::TooLong {
-                bytes,
-                most: self.most_bytes,
-            }),
-        }
     }
 }
 

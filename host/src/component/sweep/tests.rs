@@ -53,6 +53,7 @@ fn load_with(component: &[u8], grants: Grants) -> Trial {
         grants,
         isolation: Isolation::InstancePerWorker,
         room: 0,
+        manager: 0,
         initializer: None,
         sandbox: Sandbox::Off,
     };

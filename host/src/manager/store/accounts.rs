@@ -69,7 +69,7 @@ impl Accounts {
         }
     }
 
-    #[cfg(test)]
+    /// What all of it costs.
     pub(super) fn bytes(&self) -> u64 {
         self.all.bytes
     }

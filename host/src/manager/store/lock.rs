@@ -1,7 +1,7 @@
 //! Locks: one client holds each, and who waits gets it in the order in which they came.
 
-use super::{Asker, Body, OnLock, Ran, Store, Waiter, misuse};
-use crate::shared::{Id, ManagerError, Reply};
+use super::{Asker, Body, Ran, Store, Waiter, misuse};
+use crate::shared::{Id, ManagerError, OnLock, Reply};
 use std::collections::VecDeque;
 
 #[derive(Default)]

@@ -1,7 +1,7 @@
 //! What a manager keeps, without processes: who has what, what goes when, and what is full.
 
 use super::*;
-use crate::shared::{OnDict, OnList};
+use crate::shared::{Buf, Datum, Key, OnDict, OnList, OnLock, OnQueue, object_to_bytes};
 
 const LIMITS: ManagerLimits = ManagerLimits {
     objects: 50,

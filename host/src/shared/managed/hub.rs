@@ -165,7 +165,7 @@ impl Hub {
     }
 
     /// Asks, and waits for the answer.
-    pub(super) fn ask(&self, request: &Request) -> Result<Reply, ManagerError> {
+    pub(crate) fn ask(&self, request: &Request) -> Result<Reply, ManagerError> {
         self.ask_by(request, |client, request| client.ask(request))
     }
 

@@ -60,6 +60,8 @@ pub(crate) enum Request {
     Make(Object, u32),
     /// To have the namespace of all programs.
     Root,
+    /// How much the manager keeps. Only programs may ask.
+    Size,
     /// To have the object once more.
     Share(Id, Object),
     /// No longer to have these objects. Nothing is answered.
@@ -150,6 +152,8 @@ pub(crate) enum Reply {
     Item(Option<Buf>),
     Items(Vec<Buf>),
     Entries(Vec<(Buf, Buf)>),
+    /// How many objects, bytes and clients there are.
+    Size(u64, u64, u64),
     /// A lock; whether its last holder ended without releasing it.
     Acquired(bool),
     /// The time to wait was over.
