@@ -6,12 +6,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The files that may hold unsafe code. ARCHITECTURE.md says of each why.
-const UNSAFE: [&str; 5] = [
+const UNSAFE: [&str; 6] = [
     "host/src/codec/bulk.rs",
     "host/src/engine/clock.rs",
     "host/src/engine/code.rs",
     "host/src/lockdown/sys.rs",
     "host/src/ring.rs",
+    "host/src/shared/segment.rs",
 ];
 
 #[test]

@@ -88,7 +88,9 @@ impl Peer {
         if !self.has_more() && self.requests.available()? > 0 {
             self.requests.take(&mut self.inbox)?;
             // A long request goes on when there is room, for which the client may sleep.
-            self.ring();
+            if !self.has_more() {
+                self.ring();
+            }
         } else if self.inbox.is_empty() {
             return Ok(worked);
         }
