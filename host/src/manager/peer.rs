@@ -67,6 +67,11 @@ impl Peer {
         self.bells.as_fd()
     }
 
+    /// What its messages take that are on their way.
+    pub(super) fn buffered_bytes(&self) -> usize {
+        self.inbox.capacity() + self.outbox.capacity()
+    }
+
     /// At which object this client waits.
     pub(super) fn waits_at(&self) -> Option<Id> {
         self.waiting.map(|(id, _)| id)

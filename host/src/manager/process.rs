@@ -1,7 +1,7 @@
 //! The life of a manager's process: take what the parent gives, give up all rights, serve.
 
 use super::gate::{Gate, Secret, authenticate};
-use super::server::Server;
+use super::server::{LONG_MESSAGES, Server};
 use super::store::ManagerLimits;
 use crate::lockdown::{self, Before, Lockdown, Missing, Sandbox, WallReport};
 use crate::wire::{self, Hello};
@@ -92,8 +92,10 @@ fn start(control: BorrowedFd<'_>) -> anyhow::Result<(Server, Vec<WallReport>)> {
     let limits = start.limits;
     let before = Before {
         lifeline: Some(control),
-        // Tables grow by doubling, and are there twice while they do.
-        memory_bytes: limits.bytes.saturating_mul(3).saturating_add(OWN_BYTES),
+        // Tables grow by doubling, and are there twice while they do; so do messages.
+        memory_bytes: (limits.bytes.saturating_mul(3))
+            .saturating_add(3 * LONG_MESSAGES * u64::from(limits.item_bytes))
+            .saturating_add(OWN_BYTES),
         file_bytes: Some(STDERR_BYTES),
         descriptors: Some(DESCRIPTORS + u64::from(limits.clients)),
         dirs: Vec::new(),

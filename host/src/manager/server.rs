@@ -8,7 +8,7 @@ mod programs;
 use super::gate::{Gate, Guest};
 use super::peer::{Broken, Peer};
 use super::store::{ManagerLimits, Store};
-use crate::shared::Reply;
+use crate::shared::{Reply, longest};
 use programs::Program;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fd::OwnedFd;
@@ -20,6 +20,9 @@ const LOOKING: Duration = Duration::from_micros(60);
 const LOOKS: u32 = 64;
 /// How long it may be busy before it looks who came, who is gone and whose time is over.
 const BUSY: Duration = Duration::from_millis(1);
+/// How many of the longest messages may be on their way at a time, half read or not taken yet. More are those of clients that
+/// mean to fill our memory.
+pub(super) const LONG_MESSAGES: u64 = 16;
 /// Programs that have not shown that they know the key. More have to wait at the door.
 const STRANGERS: usize = 16;
 
@@ -172,6 +175,7 @@ impl Server {
         }
         self.heed(ready) && {
             self.end_waits(Instant::now());
+            self.bound_buffers();
             self.deliver();
             true
         }
@@ -252,6 +256,22 @@ impl Server {
             self.say_goodbye(party);
         }
         true
+    }
+
+    /// Hangs up on those who leave most on its way, while it is more than may be.
+    fn bound_buffers(&mut self) {
+        let most = LONG_MESSAGES * longest(self.limits.item_bytes) as u64;
+        loop {
+            let buffered = |peer: &Peer| peer.buffered_bytes() as u64;
+            if self.peers.iter().map(buffered).sum::<u64>() <= most {
+                return;
+            }
+            let worst = self.peers.iter().max_by_key(|peer| peer.buffered_bytes());
+            let Some(client) = worst.map(|peer| peer.asker.client) else {
+                return;
+            };
+            self.part_with(client);
+        }
     }
 
     /// A client is gone, or is to be: it hangs up.

@@ -4,8 +4,8 @@ use super::server::Server;
 use super::store::ManagerLimits;
 use crate::ring::{self, Bell};
 use crate::shared::{
-    Buf, Client, Datum, Ends, Hub, Id, Key, ManagerError, OnDict, OnQueue, Reply, Request, Whose,
-    frame,
+    Buf, Client, Datum, Ends, Hub, Id, Key, ManagerError, OnDict, OnList, OnQueue, Reply, Request,
+    Whose, frame,
 };
 use crate::types::Object;
 use rustix::fd::AsFd;
@@ -26,7 +26,7 @@ const LIMITS: ManagerLimits = ManagerLimits {
     pool_objects: 500,
     pool_bytes: 32 << 20,
     item_bytes: 8 << 20,
-    clients: 8,
+    clients: 32,
 };
 const LONG: Duration = Duration::from_secs(20);
 
@@ -151,6 +151,41 @@ fn who_asks_without_end_and_reads_no_answer_keeps_nobody_waiting() {
     let count = good.ask(&Request::Dict(dict, Object::Dict, count)).unwrap();
     let thousand: Buf = Datum::Integer(1000).to_bytes().unwrap().into();
     assert_eq!(count, Reply::Item(Some(thousand)));
+}
+
+#[test]
+fn clients_that_leave_long_answers_lying_are_hung_up_on_before_they_fill_the_memory() {
+    let hub = hub();
+    let mut good = worker(&hub, 1);
+    let list = make(&mut good, Object::List);
+    let item: Buf = Datum::Bytes(vec![7; 1 << 20]).to_bytes().unwrap().into();
+    for _ in 0..7 {
+        let push = Request::List(list, OnList::Push(item.clone()));
+        assert_eq!(good.ask(&push), Ok(Reply::Done));
+    }
+    let slice = Request::List(list, OnList::Slice(0, 7));
+    let mut greedy: Vec<Client> = (0..30).map(|_| worker(&hub, 2)).collect();
+    for client in &mut greedy {
+        client.tell(&slice).unwrap();
+    }
+    // 30 times 7 MiB are more than 16 times 8 MiB.
+    let is_hung_up = |client: &Client| {
+        let peeked = RecvFlags::DONTWAIT | RecvFlags::PEEK;
+        matches!(
+            rustix::net::recv(client.bells(), &mut [0; 8], peeked),
+            Ok((_, 0)) | Err(Errno::CONNRESET)
+        )
+    };
+    let deadline = Instant::now() + LONG;
+    let dict = make(&mut good, Object::Dict);
+    while greedy.iter().filter(|client| is_hung_up(client)).count() < 10 {
+        add(&mut good, dict).unwrap();
+        assert!(Instant::now() < deadline, "nobody was hung up on");
+    }
+    assert!(
+        !greedy.iter().all(is_hung_up),
+        "those within the bounds are served"
+    );
 }
 
 #[test]
