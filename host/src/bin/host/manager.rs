@@ -7,12 +7,14 @@ use host::{Manager, ManagerLimits, StartManagerError};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::low_level::pipe;
 use std::io::Read;
+use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 pub(crate) fn manager(args: ManagerArgs) -> Result<u8, Failure> {
     let mut signals = watch().map_err(Failure::pool)?;
+    let watched = signals.try_clone().map_err(Failure::pool)?;
     let mut limits = ManagerLimits::default();
     if let Some(memory) = args.memory {
         limits.bytes = memory;
@@ -31,10 +33,10 @@ pub(crate) fn manager(args: ManagerArgs) -> Result<u8, Failure> {
         args.listen.display()
     ));
     let interrupted = Arc::new(AtomicBool::new(false));
-    std::thread::spawn({
+    let watch = std::thread::spawn({
         let (manager, interrupted) = (manager.clone(), interrupted.clone());
         move || {
-            // One signal is one byte. Without any the thread ends with the program.
+            // One signal is one byte.
             if signals.read_exact(&mut [0]).is_ok() {
                 interrupted.store(true, Ordering::Relaxed);
                 manager.stop();
@@ -42,6 +44,9 @@ pub(crate) fn manager(args: ManagerArgs) -> Result<u8, Failure> {
         }
     });
     manager.wait();
+    // The socket goes with the last who has the manager, which has to be before the program ends.
+    let _ = watched.shutdown(Shutdown::Both);
+    let _ = watch.join();
     match (interrupted.load(Ordering::Relaxed), manager.root()) {
         (false, Err(error)) => Err(Failure::pool(error)),
         _ => Ok(exit::DONE),
