@@ -16,6 +16,7 @@ mod guests;
 mod hostile;
 mod limits;
 mod lockdown;
+mod manager;
 mod means;
 mod pool;
 mod process;

@@ -6,6 +6,8 @@ mod chaos;
 mod components;
 #[path = "../host/examples/prove/deadlines.rs"]
 mod deadlines;
+#[path = "../host/examples/prove/manager.rs"]
+mod manager;
 #[path = "../host/examples/prove/orphans.rs"]
 mod orphans;
 #[path = "../host/examples/prove/processes.rs"]
@@ -18,7 +20,7 @@ mod sharing;
 mod soak;
 
 use crate::{cache, process, program};
-use host::{Builder, Pool};
+use host::{Builder, Manager, Pool};
 use std::process::Command;
 
 fn builder() -> Builder {
@@ -43,6 +45,15 @@ fn what_jobs_share_is_whole_however_workers_die() {
             sharing::run(builder, 2_000, 150).unwrap();
         },
     );
+}
+
+#[test]
+fn objects_of_a_manager_are_whole_when_workers_are_killed_in_the_middle_of_operations() {
+    let name = "proofs::objects_of_a_manager_are_whole_when_workers_are_killed_in_the_middle_of_operations";
+    process::alone(name, || {
+        let manager = Manager::builder().program(program()).start().unwrap();
+        manager::run(builder, &manager, 40_000, 4).unwrap();
+    });
 }
 
 #[test]

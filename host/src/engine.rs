@@ -30,7 +30,7 @@ pub(crate) use instance::{Used, copied_bytes};
 pub(crate) use stderr::StderrSink;
 
 use crate::job::{FaultReport, Grants, Isolation};
-use crate::shared::Party;
+use crate::shared::Homes;
 use crate::types::Function;
 use crate::wire::Start;
 use anyhow::{Context, bail};
@@ -97,7 +97,7 @@ impl Guest {
         code: BorrowedFd<'_>,
         stderr: StderrSink,
         worker: u32,
-        party: Option<Party>,
+        homes: Homes,
     ) -> anyhow::Result<Guest> {
         let component = code::load(&engine, code)?;
         warm_up(&component, &start.grants)?;
@@ -116,12 +116,7 @@ impl Guest {
             .map(|(function, sweep)| export(&component, function, sweep));
         Ok(Guest {
             functions: exports.collect::<anyhow::Result<_>>()?,
-            template: Template::new(
-                &component,
-                start,
-                stderr,
-                party.map(|party| (party, start.room)),
-            )?,
+            template: Template::new(&component, start, stderr, homes)?,
             isolation: start.isolation,
             initializer: start.initializer.clone(),
             idle: None,
@@ -144,7 +139,7 @@ impl Guest {
     pub(crate) fn begin(&mut self, index: u64, attempt: u32) {
         self.running.index = index;
         self.running.attempt = attempt;
-        if let Some((party, _)) = &self.template.party {
+        if let Some((party, _)) = &self.template.homes.memory {
             party.introduce(std::process::id(), Some(index));
         }
     }

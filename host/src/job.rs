@@ -90,6 +90,12 @@ pub enum Cause {
     /// The component could not be instantiated, or its initializer failed.
     #[error("the guest could not be started: {0}")]
     Start(String),
+    /// The manager that keeps an object of the job is gone. The text says how it ended.
+    #[error("the manager is gone: {0}")]
+    NoManager(String),
+    /// There was no room for what the job put into an object of a manager. The text names the limit.
+    #[error("the manager is full: {0}")]
+    ManagerFull(String),
 }
 
 /// How a worker process ended.

@@ -37,6 +37,7 @@ mod engine;
 mod job;
 mod link;
 mod lockdown;
+mod manager;
 mod ring;
 mod role;
 mod sealed;
@@ -51,13 +52,14 @@ pub use job::{
 };
 pub use link::StartError;
 pub use lockdown::{Sandbox, Wall, WallReport, WallState};
+pub use manager::{Manager, ManagerBuilder, ManagerLimits, ManagerStats, StartManagerError};
 pub use pool::{
     BuildError, Builder, Error, Func, FunctionError, Handle, Imap, Pool, Stats, When, WorkerStats,
     wait,
 };
 pub use process::{Exit, Process, Ready, SpawnError};
 pub use role::NoChildren;
-pub use shared::{Shared, SharedError};
+pub use shared::{ManagerError, Shared, SharedError};
 pub use types::{Case, Description, Field, FindError, Function, Object, Type};
 pub use value::Value;
 
@@ -75,6 +77,7 @@ pub fn init() {
     let code = match role {
         Role::Compiler => component::compiler::serve(),
         Role::Worker => worker::serve(),
+        Role::Manager => manager::serve(),
     };
     #[expect(
         clippy::exit,

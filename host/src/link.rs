@@ -16,7 +16,7 @@ use crate::job::End;
 use crate::lockdown::WallReport;
 use crate::ring::{self, Reader, Writer};
 use crate::role::{self, NoChildren, Role};
-use crate::shared::{Seat, Shared, SharedError};
+use crate::shared::{Hub, ManagerError, Seat, Shared, SharedError, Whose};
 use crate::wire::{self, Account, Hello};
 pub(crate) use account::Bounds;
 pub(crate) use chunk::{Answer, Answers, Asked, Chunk};
@@ -33,6 +33,7 @@ use std::io::IoSlice;
 use std::mem::MaybeUninit;
 use std::path::PathBuf;
 use std::process::Stdio;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// What all workers of a pool are started with.
@@ -50,6 +51,8 @@ pub(crate) struct Launch {
     pub(crate) shared: Option<Shared>,
     /// Whether each answer ends with an account.
     pub(crate) account: bool,
+    /// The manager of more of them, and the pool's number there.
+    pub(crate) manager: Option<(Arc<Hub>, u32)>,
 }
 
 /// A worker could not be started.
@@ -77,6 +80,9 @@ pub enum StartError {
     /// It would be one too many who work on the shared objects.
     #[error(transparent)]
     Shared(SharedError),
+    /// It could have no channel to the manager.
+    #[error(transparent)]
+    Manager(ManagerError),
     /// The worker ended before it was ready.
     #[error("the worker ended before it was ready: {end}{}", said(.stderr))]
     Died {
@@ -170,11 +176,25 @@ impl<O> Link<O> {
             }
             None => None,
         };
+        let channel = match &launch.manager {
+            Some((hub, pool)) => {
+                let channel = hub.channel(Whose::Pool(*pool));
+                Some(channel.map_err(StartError::Manager)?)
+            }
+            None => None,
+        };
+        if let Some(ends) = &channel {
+            descriptors.extend([
+                ends.requests.as_fd(),
+                ends.replies.as_fd(),
+                ends.bells.as_fd(),
+            ]);
+        }
         let party = seat.as_ref().map_or(0, Seat::number);
         let mut numbers = [0; 8];
         numbers[..4].copy_from_slice(&slot.to_le_bytes());
         numbers[4..].copy_from_slice(&party.to_le_bytes());
-        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(5))];
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(8))];
         let mut ancillary = SendAncillaryBuffer::new(&mut space);
         ancillary.push(SendAncillaryMessage::ScmRights(&descriptors));
         rustix::net::sendmsg(

@@ -306,6 +306,31 @@ impl Lockdown {
         self.check()
     }
 
+    /// All walls at once, for a process that never loads a guest: it keeps objects.
+    ///
+    /// # Errors
+    /// What [`Sandbox::Strict`] misses.
+    pub(crate) fn manage(
+        mut self,
+        before: &Before<'_>,
+        serves_others: bool,
+    ) -> Result<Vec<WallReport>, Missing> {
+        self.before_files(before);
+        let files = self.raise(Wall::Landlock, || files::close(&before.dirs));
+        self.walled_off |= files.is_some_and(|files| files.covers_network());
+        self.raise(Wall::NoNewCode, || {
+            sys::refuse_new_code()?;
+            Ok((WallState::On, ()))
+        });
+        self.raise(Wall::SystemCalls, || {
+            rights::start_no_processes()?;
+            filter::install(&calls::managing(serves_others), filter::Otherwise::Kill)?;
+            Ok((WallState::On, ()))
+        });
+        self.check()?;
+        Ok(self.reports)
+    }
+
     /// Raises a wall and notes how it went; what it gives is there if it stands at all.
     fn raise<T>(
         &mut self,

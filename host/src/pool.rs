@@ -23,6 +23,7 @@ pub use stream::Imap;
 
 use crate::codec::EncodeError;
 use crate::job::Fault;
+use crate::manager::Manager;
 use crate::shared::Shared as Objects;
 use crate::types::{Description, FindError, Function};
 use driver::State;
@@ -43,6 +44,8 @@ use stream::{Order, Stream};
 pub struct Pool {
     shared: Arc<Shared>,
     objects: Objects,
+    /// Lives as long as the pool, whose workers have channels to it.
+    _manager: Option<Manager>,
     keeper: Mutex<Option<JoinHandle<()>>>,
 }
 

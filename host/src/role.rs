@@ -1,6 +1,6 @@
-//! What this process is for: the program itself, or a worker or compiler that the program started from its own file.
+//! What this process is for: the program itself, or a worker, a compiler or a manager that the program started from its own file.
 //!
-//! A worker and the compile helper are the same executable started again, so that parent and child can't differ in
+//! A worker, the compile helper and the manager are the same executable started again, so that parent and child can't differ in
 //! version. One environment variable tells them apart, and the first line of `main`, `host::init()`, reads it. This
 //! module knows nothing of what a worker or a compiler then does.
 
@@ -19,13 +19,15 @@ pub(crate) enum Role {
     Worker,
     /// Describes and compiles one component.
     Compiler,
+    /// Keeps objects.
+    Manager,
 }
 
 impl Role {
     /// The role that this process was started in; `None` for the program itself.
     pub(crate) fn of_this_process() -> Option<Role> {
         let role = std::env::var_os(VARIABLE)?;
-        [Role::Worker, Role::Compiler]
+        [Role::Worker, Role::Compiler, Role::Manager]
             .into_iter()
             .find(|known| role == known.name())
     }
@@ -34,6 +36,7 @@ impl Role {
         match self {
             Role::Worker => "worker",
             Role::Compiler => "compiler",
+            Role::Manager => "manager",
         }
     }
 
@@ -42,6 +45,7 @@ impl Role {
         match self {
             Role::Worker => "host-worker",
             Role::Compiler => "host-compiler",
+            Role::Manager => "host-manager",
         }
     }
 }

@@ -13,6 +13,8 @@
 //! **Hostile workers.** A worker that was taken over can write anything into this memory, and so spoil the objects of
 //! its own pools, and make them wait. It gains nothing else: nothing here is a pointer, and places are compared with
 //! what may be. This module knows no guests and no jobs.
+//!
+//! `managed` is the other home of objects: a process of its own, which is asked over a channel.
 
 mod barrier;
 mod condition;
@@ -20,6 +22,7 @@ mod datum;
 mod event;
 mod guard;
 mod lock;
+mod managed;
 mod numbers;
 mod objects;
 mod owner;
@@ -33,8 +36,19 @@ mod slot;
 #[cfg(test)]
 mod tests;
 
+use std::sync::{Arc, Mutex};
+
 pub use barrier::Broken;
 pub use datum::Datum;
+pub(crate) use datum::{object_of_bytes, object_to_bytes};
+pub(crate) use managed::{
+    Buf, Client, Ends, Hub, Id, OnDict, OnList, OnLock, OnQueue, OnValue, Reply, Request, Whose,
+    frame, framed, longest,
+};
+pub use managed::{
+    Dict, Key, List, ManagedLock, ManagedLockGuard, ManagedQueue, ManagedValue, ManagerError,
+    Namespace,
+};
 pub(crate) use numbers::add_float;
 pub use objects::{
     Array, ArrayF64, Barrier, Condition, Event, Lock, LockGuard, Queue, RLock, Semaphore, Value,
@@ -47,6 +61,13 @@ pub use room::{Shared, SharedError};
 pub(crate) use segment::Segment;
 pub(crate) use sleep::Until;
 pub(crate) use slot::{Party, Place};
+
+/// Where a worker finds objects: the memory that it has mapped, and its channel to a manager, each with its number.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Homes {
+    pub(crate) memory: Option<(Party, u32)>,
+    pub(crate) manager: Option<(Arc<Mutex<Client>>, u32)>,
+}
 
 /// Why an operation on an object did nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 /// The version of everything that parent and child say to each other, the codec and the ring included. They are always
 /// the same program, so a difference means that another program was named as the worker.
-pub(crate) const VERSION: u32 = 3;
+pub(crate) const VERSION: u32 = 4;
 
 /// How many jobs a worker sweeps at a time, at most. The list of their results has to fit the limit on one result.
 pub(crate) const MOST_SWEPT: u32 = 256;
@@ -23,8 +23,8 @@ pub(crate) const MOST_SWEPT: u32 = 256;
 /// What every worker of a pool needs to know before its first job, in a sealed memory that they share.
 ///
 /// It comes in one packet of eight bytes, the worker's place in the pool and its number among those who work on shared
-/// objects, with four descriptors: the request memory, the answer memory, the component's machine code, and this. A fifth
-/// is the memory of shared objects, if there is one.
+/// objects, with four descriptors: the request memory, the answer memory, the component's machine code, and this. Behind
+/// them comes the memory of shared objects, if there is one, and then the three of a channel to a manager, if there is one.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Start {
     /// [`VERSION`] of the parent.
@@ -45,6 +45,8 @@ pub(crate) struct Start {
     pub room: u32,
     /// Whether each answer ends with an [`Account`].
     pub account: bool,
+    /// Which manager the worker has a channel to, by its number; 0 if there is none.
+    pub manager: u32,
     /// A function to call in each new instance before its first job: its index, and its encoded arguments.
     pub initializer: Option<(u32, Vec<u8>)>,
 }

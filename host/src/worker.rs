@@ -10,11 +10,11 @@ use crate::job::{Cause, FaultReport};
 use crate::lockdown::calls::Needs;
 use crate::lockdown::{self, Before, Lockdown, Missing, WallReport};
 use crate::ring::{self, Bell, Log, Reader, Writer};
-use crate::shared::{Party, Segment};
+use crate::shared::{Client, Ends, Homes, Party, Segment};
 use crate::wire::{self, Header, Hello, Kind, Start};
 use anyhow::{Context, bail, ensure};
 use meter::Meter;
-use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use rustix::io::Errno;
 use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendFlags};
 use rustix::time::ClockId;
@@ -22,7 +22,7 @@ use std::io::{IoSliceMut, Write};
 use std::mem::MaybeUninit;
 use std::os::unix::fs::FileExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Serves the parent at the other end of standard input, and returns when it hangs up.
 pub(crate) fn serve() -> i32 {
@@ -101,7 +101,12 @@ struct Server<'a> {
 
 fn start(control: BorrowedFd<'_>) -> anyhow::Result<(Server<'_>, Vec<WallReport>)> {
     lockdown::arrive().context("cannot let go of what was inherited")?;
-    let (numbers, [requests, answers, code, start], memory) = receive(control)?;
+    let Received {
+        numbers,
+        needed: [requests, answers, code, start],
+        memory,
+        manager,
+    } = receive(control)?;
     let bytes = whole(start).context("cannot read what to start")?;
     let start: Start = postcard::from_bytes(&bytes).context("cannot understand what to start")?;
     ensure!(
@@ -114,13 +119,13 @@ fn start(control: BorrowedFd<'_>) -> anyhow::Result<(Server<'_>, Vec<WallReport>
     let log = Arc::new(Log::new(&answers));
     let mut lockdown = Lockdown::new(start.sandbox)?;
     // The engine opens what it needs of the system, and has not seen the guest.
-    let [worker, number] = numbers;
-    let party = match memory {
-        Some(memory) => Some(party(number, &memory).context("cannot map shared objects")?),
-        None => None,
-    };
+    let [worker, number] = [0, 4].map(|at| {
+        let number = numbers[at..at + 4].try_into();
+        u32::from_le_bytes(number.expect("four bytes are four"))
+    });
+    let homes = homes(&start, number, memory, manager).context("cannot reach shared objects")?;
     let engine = Engine::start(&start)?;
-    let needs = needs(&start, pagemap()?);
+    let needs = needs(&start, &homes, pagemap()?);
     lockdown.before_load(&before(&start, control))?;
     let guest = Guest::load(
         engine,
@@ -131,7 +136,7 @@ fn start(control: BorrowedFd<'_>) -> anyhow::Result<(Server<'_>, Vec<WallReport>
             move |bytes: &[u8]| log.append(bytes)
         }),
         worker,
-        party,
+        homes,
     )?;
     let (spins, timed) = (start.spins, start.limits.timeout.is_some());
     drop(code);
@@ -150,6 +155,24 @@ fn start(control: BorrowedFd<'_>) -> anyhow::Result<(Server<'_>, Vec<WallReport>
         answered: 0,
     };
     Ok((server, walls))
+}
+
+/// Where this worker finds shared objects.
+fn homes(
+    start: &Start,
+    number: u32,
+    memory: Option<OwnedFd>,
+    manager: Option<Ends>,
+) -> anyhow::Result<Homes> {
+    let memory = memory.map(|memory| Ok::<_, anyhow::Error>((party(number, &memory)?, start.room)));
+    let manager = manager.map(|ends| {
+        let client = Client::new(ends, start.spins)?;
+        Ok::<_, Errno>((Arc::new(Mutex::new(client)), start.manager))
+    });
+    Ok(Homes {
+        memory: memory.transpose()?,
+        manager: manager.transpose()?,
+    })
 }
 
 /// Who this worker is among those who work on shared objects.
@@ -177,12 +200,17 @@ fn before<'a>(start: &Start, lifeline: BorrowedFd<'a>) -> Before<'a> {
 }
 
 /// What the guest will need of the system.
-fn needs(start: &Start, pagemap: Option<u32>) -> Needs {
+fn needs(start: &Start, homes: &Homes, pagemap: Option<u32>) -> Needs {
+    let bells = homes.manager.as_ref().map(|(client, _)| {
+        let client = client.lock().unwrap_or_else(PoisonError::into_inner);
+        client.bells().as_raw_fd() as u32
+    });
     let imports = &start.description.imports;
     Needs {
         timer: start.limits.timeout.is_some(),
         wasi: imports.iter().any(|name| name.starts_with("wasi:")),
         shared: start.room != 0,
+        manager: bells,
         // Where directories are granted there is a thread for them, whether the guest uses it or not.
         files: !start.grants.dirs.is_empty(),
         pagemap,
@@ -204,10 +232,18 @@ fn pagemap() -> std::io::Result<Option<u32>> {
     Ok(None)
 }
 
+/// The parent's one packet, and what came with it.
+struct Received {
+    numbers: [u8; 8],
+    needed: [OwnedFd; 4],
+    memory: Option<OwnedFd>,
+    manager: Option<Ends>,
+}
+
 /// Takes the parent's one packet and the descriptors that come with it.
-fn receive(control: BorrowedFd<'_>) -> anyhow::Result<([u32; 2], [OwnedFd; 4], Option<OwnedFd>)> {
+fn receive(control: BorrowedFd<'_>) -> anyhow::Result<Received> {
     let mut numbers = [0; 8];
-    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(5))];
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(8))];
     let mut ancillary = RecvAncillaryBuffer::new(&mut space);
     let received = rustix::net::recvmsg(
         control,
@@ -227,17 +263,27 @@ fn receive(control: BorrowedFd<'_>) -> anyhow::Result<([u32; 2], [OwnedFd; 4], O
             _ => bail!("the parent sent something else than descriptors"),
         }
     }
-    let shared = (descriptors.len() == 5)
-        .then(|| descriptors.pop())
-        .flatten();
-    let descriptors = descriptors.try_into().map_err(|had: Vec<OwnedFd>| {
-        anyhow::anyhow!("the parent sent {} descriptors, not 4 or 5", had.len())
-    })?;
-    let numbers = [0, 4].map(|at| {
-        let number = numbers[at..at + 4].try_into();
-        u32::from_le_bytes(number.expect("four bytes are four"))
+    let count = descriptors.len();
+    let mut more = descriptors.split_off(count.min(4));
+    let channel = match more.len() {
+        3 | 4 => <[OwnedFd; 3]>::try_from(more.split_off(more.len() - 3)).ok(),
+        _ => None,
+    };
+    let manager = channel.map(|[requests, replies, bells]| Ends {
+        requests,
+        replies,
+        bells,
     });
-    Ok((numbers, descriptors, shared))
+    let memory = more.pop();
+    match <[OwnedFd; 4]>::try_from(descriptors) {
+        Ok(needed) if more.is_empty() => Ok(Received {
+            numbers,
+            needed,
+            memory,
+            manager,
+        }),
+        _ => bail!("the parent sent {count} descriptors, not 4, 5, 7 or 8"),
+    }
 }
 
 /// All that a memory holds. Its workers share one file offset, so each reads by position.

@@ -8,9 +8,10 @@ wit_bindgen::generate!({
 
 use exports::pool::sharing::shared::Guest;
 use pool::job::job;
-use pool::shared::collections::{Datum, Queue};
+use pool::shared::collections::{Datum, Dict, Key, List, Namespace, Queue};
 use pool::shared::memory::{Array, Value};
 use pool::shared::sync::{Acquired, Barrier, Broken, Condition, Event, Lock, Rlock, Semaphore};
+use std::cell::RefCell;
 
 struct Shared;
 export!(Shared);
@@ -162,9 +163,9 @@ impl Guest for Shared {
 
     fn put_evens(evens: &Queue, numbers: Vec<i64>) {
         for number in numbers.into_iter().filter(|n| n % 2 == 0) {
-            put(evens, &Datum::Integer(number));
+            put(evens, Datum::Integer(number));
         }
-        put(evens, &Datum::None);
+        put(evens, Datum::None);
     }
 
     fn take_all(evens: &Queue) -> Vec<i64> {
@@ -177,7 +178,7 @@ impl Guest for Shared {
 
     fn produce(numbers: &Queue, count: u32) {
         for number in 0..count.into() {
-            put(numbers, &Datum::Integer(number));
+            put(numbers, Datum::Integer(number));
         }
     }
 
@@ -202,9 +203,138 @@ impl Guest for Shared {
     fn numbers(numbers: &Array) -> Vec<i64> {
         numbers.read(0, numbers.len())
     }
+
+    fn count_words(into: &Dict, words: String) {
+        for word in words.split_whitespace() {
+            into.add(&text(word), 1);
+        }
+    }
+
+    fn set_get(into: &Dict, name: String, times: u32) -> i64 {
+        let key = text(&name);
+        let mut sum = 0;
+        for number in 0..times.into() {
+            into.set(&key, Datum::Integer(number));
+            if let Some(Datum::Integer(number)) = into.get(&key) {
+                sum += number;
+            }
+        }
+        sum
+    }
+
+    fn collect(into: &List, numbers: Vec<i64>) {
+        for number in numbers {
+            into.push(Datum::Integer(number));
+        }
+    }
+
+    fn nest(into: &Dict, name: String, numbers: Vec<i64>) {
+        let list = List::new();
+        list.extend(numbers.into_iter().map(Datum::Integer).collect());
+        into.set(&text(&name), Datum::List(list));
+    }
+
+    fn sums(of: &Dict) -> Vec<(String, i64)> {
+        let named = of.entries().into_iter().filter_map(|entry| match entry {
+            (Key::Text(name), Datum::List(list)) => Some((name, sum(&list))),
+            _ => None,
+        });
+        named.collect()
+    }
+
+    fn outlive(of: &Dict, name: String, taken: &Event) -> i64 {
+        let Some(Datum::List(list)) = of.get(&text(&name)) else {
+            panic!("no list `{name}`");
+        };
+        taken.set();
+        while of.contains(&text(&name)) {}
+        sum(&list)
+    }
+
+    fn introduce(to: &Namespace, name: String, other: String) -> Option<String> {
+        to.set(&name, Datum::Text(name.clone()));
+        match to.get(&other) {
+            Some(Datum::Text(text)) => Some(text),
+            _ => None,
+        }
+    }
+
+    fn flood(into: &List, bytes: u32) {
+        let text = "x".repeat(bytes as usize);
+        loop {
+            into.push(Datum::Text(text.clone()));
+        }
+    }
+
+    fn hoard() -> u32 {
+        let mut all = Vec::new();
+        loop {
+            all.push(Dict::new());
+        }
+    }
+
+    fn remember(it: &Dict) {
+        KEPT.with(|kept| *kept.borrow_mut() = Some(it.share()));
+    }
+
+    fn recall() -> u64 {
+        KEPT.with(|kept| kept.borrow().as_ref().map_or(0, Dict::len))
+    }
+
+    fn churn(all: &Dict, pairs: &List, items: &Queue, total: &Value, guard: &Lock, times: u32) {
+        for n in 0..i64::from(times) {
+            let number = || Datum::Integer(n);
+            all.update(vec![(text("a"), number()), (text("b"), number())]);
+            all.get(&text("a"));
+            all.add(&text("sum"), 2);
+            pairs.extend(vec![number(), number()]);
+            if pairs.len() > 100 {
+                pairs.clear();
+            }
+            put(items, number());
+            take(items);
+            let inner = List::new();
+            inner.push(number());
+            all.set(&text("inner"), Datum::List(inner));
+            total.fetch_add(2);
+            if guard.acquire() == Acquired::Abandoned {
+                // Whoever had it may have come as far as to `x`.
+                all.set(&text("y"), all.get(&text("x")).unwrap_or(Datum::None));
+            }
+            all.set(&text("x"), number());
+            all.set(&text("y"), number());
+            guard.release();
+        }
+    }
+
+    fn item(of: &List, index: u64) -> i64 {
+        match of.get(index) {
+            Datum::Integer(number) => number,
+            _ => 0,
+        }
+    }
 }
 
-fn put(queue: &Queue, item: &Datum) {
+thread_local! {
+    /// What `remember` keeps.
+    static KEPT: RefCell<Option<Dict>> = const { RefCell::new(None) };
+}
+
+fn text(name: &str) -> Key {
+    Key::Text(name.into())
+}
+
+fn sum(list: &List) -> i64 {
+    let numbers = list.slice(0, list.len()).into_iter();
+    numbers
+        .map(|item| match item {
+            Datum::Integer(number) => number,
+            _ => 0,
+        })
+        .sum()
+}
+
+fn put(queue: &Queue, item: Datum) {
     queue
         .put(item, None)
         .expect("an open queue takes what one waits for");

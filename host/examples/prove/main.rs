@@ -3,6 +3,7 @@
 //! ```text
 //! cargo run --release --example prove -- chaos      10,000 jobs × 20 seeds, workers killed, stopped and hurt at random
 //! cargo run --release --example prove -- deadlines  how long after their time limit jobs of four kinds end, 300 of each
+//! cargo run --release --example prove -- manager    1,000,000 operations on a manager's objects, a worker killed each 40 jobs
 //! cargo run --release --example prove -- orphans    the host dies at 10 points: nothing of it is left
 //! cargo run --release --example prove -- sharing    100,000 jobs with a lock, an array and a queue in common, workers killed at random
 //! cargo run --release --example prove -- soak       1,000,000 jobs, a kill each 1,000, a trap each 10
@@ -12,6 +13,7 @@
 mod chaos;
 mod components;
 mod deadlines;
+mod manager;
 mod orphans;
 mod processes;
 mod random;
@@ -38,12 +40,18 @@ fn main() -> Result<()> {
             told.check(1)?;
             "none later than it may be".to_owned()
         }
+        ["manager"] => {
+            let manager = host::Manager::start()?;
+            manager::run(host::Pool::builder, &manager, 1_000_000, 40)?.to_string()
+        }
         ["orphans"] => orphans::run(victim)?,
         ["sharing"] => sharing::run(host::Pool::builder, 100_000, 1_000)?.to_string(),
         ["soak"] => soak::run(host::Pool::builder, 1_000_000, 1_000)?.to_string(),
         ["components"] => components::run(host::Pool::builder, 10_000)?.to_string(),
         [VICTIM, point] => return orphans::die_at(point, host::Pool::builder),
-        _ => bail!("say what to prove: chaos, components, deadlines, orphans, sharing or soak"),
+        _ => bail!(
+            "say what to prove: chaos, components, deadlines, manager, orphans, sharing or soak"
+        ),
     };
     println!("{told}");
     println!("proven in {:.0} s", started.elapsed().as_secs_f64());

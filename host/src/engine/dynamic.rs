@@ -61,8 +61,8 @@ struct Lender<'a> {
 }
 
 impl Lender<'_> {
-    fn lend(&mut self, object: Object, handle: [u32; 4]) -> wasmtime::Result<Val> {
-        let number = self.store.data_mut().lent.lend(object, handle)?;
+    fn lend(&mut self, object: Object, manager: u32, place: [u8; 16]) -> wasmtime::Result<Val> {
+        let number = self.store.data_mut().lent.lend(object, manager, place)?;
         let resource = shared::resource(object, number, &mut *self.store)?;
         self.handles.push(resource);
         Ok(Val::Resource(resource))
@@ -155,11 +155,8 @@ fn decode(ty: &Type, bytes: &mut Reader<'_>, lender: &mut Lender<'_>) -> wasmtim
             Val::Flags(set)
         }
         Type::Borrow(object) => {
-            let mut handle = [0; 4];
-            for number in &mut handle {
-                *number = Number::read(bytes)?;
-            }
-            lender.lend(*object, handle)?
+            let manager = Number::read(bytes)?;
+            lender.lend(*object, manager, bytes.array()?)?
         }
     })
 }

@@ -9,7 +9,7 @@ use super::stderr::{Stderr, StderrSink};
 use super::sweep::Sweep;
 use super::{Export, imports, ours, waiting};
 use crate::job::{FaultReport, Grants, Limits};
-use crate::shared::Party;
+use crate::shared::Homes;
 use crate::types::Function;
 use crate::wire::Start;
 use anyhow::Context;
@@ -35,8 +35,8 @@ pub(super) struct Template {
     pub(super) stderr: Stderr,
     /// Whether the component has loops of ours in it.
     has_loops: bool,
-    /// Who works on shared objects, and in which memory they are.
-    pub(super) party: Option<(Party, u32)>,
+    /// Where shared objects are, and who works on them.
+    pub(super) homes: Homes,
     /// How much fuel a job has, where it is counted.
     fuel: Option<u64>,
 }
@@ -94,7 +94,7 @@ impl Template {
         component: &Component,
         start: &Start,
         stderr: StderrSink,
-        party: Option<(Party, u32)>,
+        homes: Homes,
     ) -> anyhow::Result<Template> {
         let (limits, grants) = (&start.limits, &start.grants);
         let linked = imports::link(component)?
@@ -109,7 +109,7 @@ impl Template {
             has_loops: start.description.sweeps.iter().any(Option::is_some),
             // Where it is only counted, as much as there is.
             fuel: start.counts_fuel().then(|| limits.fuel.unwrap_or(u64::MAX)),
-            party,
+            homes,
         };
         // Once for the error, before any job.
         template.wasi_with_directories()?;
@@ -124,7 +124,7 @@ impl Template {
         let state = State {
             memory: MemoryLimit::new(self.limits.memory_bytes, self.has_loops),
             running: Running::default(),
-            lent: Lent::new(self.party.clone(), self.limits.timeout),
+            lent: Lent::new(self.homes.clone(), self.limits.timeout),
             calls: Calls::new(&self.engine, self.limits.host_calls),
             wasi: self
                 .wasi_with_directories()
@@ -222,7 +222,9 @@ impl Instance {
                 wasmtime::Error::new(error)
             })
         });
-        self.store.data_mut().lent.end(called.is_ok());
+        if self.store.data().lent.has_any() {
+            self.store.data_mut().lent.end(called.is_ok());
+        }
         called
     }
 
@@ -251,7 +253,11 @@ impl Instance {
         match self.swept.get(place, bind) {
             Ok(sweep) => {
                 let result = export.function.result.as_ref();
-                sweep.call(&mut self.store, jobs, words, result, results)
+                let swept = sweep.call(&mut self.store, jobs, words, result, results);
+                if self.store.data().lent.has_any() {
+                    self.store.data_mut().lent.end(swept.1.is_ok());
+                }
+                swept
             }
             Err(error) => (0, Err(error)),
         }

@@ -2,10 +2,11 @@
 
 use super::calls::TooManyCalls;
 use super::reader::Undecodable;
-use super::shared::{Stranger, Waited};
+use super::shared::{Refused, Stranger, Waited};
 use super::sweep::PREFIX;
 use super::written::TooMuchWritten;
 use crate::job::{Cause, FaultReport, Limits};
+use crate::shared::ManagerError;
 use wasmtime::{Trap, WasmBacktrace};
 use wasmtime_wasi::I32Exit;
 
@@ -60,6 +61,11 @@ fn cause(error: &wasmtime::Error, limits: &Limits, memory_refused: bool) -> Caus
             limit,
             object: object.clone(),
         };
+    }
+    match error.downcast_ref() {
+        Some(Refused(_, ManagerError::Gone(how))) => return Cause::NoManager(how.clone()),
+        Some(Refused(_, ManagerError::Full(what))) => return Cause::ManagerFull(what.clone()),
+        _ => {}
     }
     if let Some(stranger) = error.downcast_ref::<Stranger>() {
         return Cause::Start(stranger.to_string());

@@ -8,6 +8,7 @@ mod limits;
 use super::{Guest, StderrSink, compiling, dynamic};
 use crate::job::{Cause, Dir, FaultReport, Grants, Isolation, Limits, STDERR_KEPT};
 use crate::lockdown::Sandbox;
+use crate::shared::Homes;
 use crate::types::{Case, Description, Field, Function, Type};
 use crate::wire::{Start, VERSION};
 use std::io::Write;
@@ -97,6 +98,7 @@ fn setup(component: &[u8]) -> Setup {
         sandbox: Sandbox::Off,
         room: 0,
         account: false,
+        manager: 0,
         initializer: None,
     };
     Setup {
@@ -138,7 +140,14 @@ impl Setup {
         let mut file = std::fs::File::from(memory);
         file.write_all(&code).unwrap();
         let engine = super::Engine::start(&self.start)?;
-        let guest = Guest::load(engine, &self.start, file.as_fd(), self.stderr, 0, None)?;
+        let guest = Guest::load(
+            engine,
+            &self.start,
+            file.as_fd(),
+            self.stderr,
+            0,
+            Homes::default(),
+        )?;
         Ok(Trial {
             guest,
             functions: self.start.description.functions,

@@ -4,7 +4,7 @@
 //! [`serving`] holds for every instruction of a guest; what is not on it ends the process. Its first part, for each worker,
 //! has 16 calls at most, none of which reaches anything but the process itself, the socket to the parent and a page of
 //! memory for last words. What only some guests need is added for them alone, see [`Needs`]. A compile helper has one list
-//! of its own, [`compiling`].
+//! of its own, [`compiling`], and so has a manager, [`managing`].
 //!
 //! Tests run every number there is against these lists, change each pinned argument, and show that none is without use.
 
@@ -48,6 +48,8 @@ pub(crate) struct Needs {
     pub(crate) wasi: bool,
     /// The guest works on shared objects: it waits for others and wakes them.
     pub(crate) shared: bool,
+    /// The descriptor by which the worker and the manager wake each other.
+    pub(crate) manager: Option<u32>,
     /// The guest was granted directories.
     pub(crate) files: bool,
     /// The descriptor by which memory is asked for the pages that were written.
@@ -135,6 +137,13 @@ pub(crate) fn serving(needs: &Needs) -> Vec<Call> {
     if needs.shared {
         share(&mut calls);
     }
+    if let Some(manager) = needs.manager {
+        for call in &mut calls {
+            if ["recvfrom", "sendto"].contains(&call.name) {
+                call.forms.push(vec![Pin::Is(0, manager), Pin::Null(4)]);
+            }
+        }
+    }
     calls
 }
 
@@ -216,10 +225,17 @@ pub(crate) fn loading() -> Vec<Call> {
         timer: true,
         wasi: true,
         shared: true,
+        manager: None,
         files: true,
         pagemap: None,
     };
     let mut calls = serving(&everything);
+    // Which socket is the manager's, the next list says.
+    for call in &mut calls {
+        if ["recvfrom", "sendto"].contains(&call.name) {
+            call.forms = vec![vec![Pin::Null(4)]];
+        }
+    }
     // Here memory may yet become executable, and descriptors and threads are ours.
     calls.retain(|call| !LOADING.iter().any(|(number, _)| *number == call.number));
     calls.extend(LOADING.iter().map(|(number, name)| call(*number, name)));
@@ -294,6 +310,35 @@ pub(crate) fn compiling() -> Vec<Call> {
     ]);
     // What is refused below has to pass here.
     calls.extend(REFUSED_COMPILING.map(|refusal| call(refusal.number, "refused")));
+    calls
+}
+
+/// What a manager may do: wait for its clients and talk to them, map the channels that it is sent, keep objects. With programs
+/// that come by a socket, also let them in.
+pub(crate) fn managing(serves_others: bool) -> Vec<Call> {
+    let mut calls = always();
+    calls.retain(|call| !["recvfrom", "sendto", "mmap"].contains(&call.name));
+    calls.extend([
+        // Which descriptors are sockets of clients changes all the time; no address, so to nobody else.
+        call(libc::SYS_recvfrom, "recvfrom").with(&[Pin::Null(4)]),
+        call(libc::SYS_sendto, "sendto").with(&[Pin::Null(4)]),
+        // The channels of new clients.
+        call(libc::SYS_recvmsg, "recvmsg"),
+        call(libc::SYS_fstat, "fstat"),
+        call(libc::SYS_fcntl, "fcntl")
+            .with(&[Pin::Is(1, libc::F_GET_SEALS as u32)])
+            .with(&[Pin::Is(1, libc::F_ADD_SEALS as u32)]),
+        call(libc::SYS_mmap, "mmap").with(&[Pin::OnlyBits(2, READ_WRITE)]),
+        call(libc::SYS_close, "close"),
+        // Asleep until one of them rings, or somebody's time is over.
+        call(libc::SYS_poll, "poll"),
+        call(libc::SYS_ppoll, "ppoll"),
+        // To go on sleeping where somebody stopped and continued the process.
+        call(libc::SYS_restart_syscall, "restart_syscall"),
+    ]);
+    if serves_others {
+        calls.push(call(libc::SYS_accept4, "accept4"));
+    }
     calls
 }
 

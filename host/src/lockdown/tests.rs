@@ -127,6 +127,7 @@ fn everything() -> Needs {
         timer: true,
         wasi: true,
         shared: true,
+        manager: Some(1),
         files: true,
         pagemap: Some(3),
     }
@@ -363,6 +364,48 @@ fn the_compile_helper_may_start_threads_and_no_process() {
     for number in (0..=HIGHEST).filter(|number| !listed.contains(number)) {
         let ended = attempt(shut, || syscall(number, []));
         assert_denied(number, ended);
+    }
+}
+
+#[test]
+fn a_manager_may_take_channels_and_open_nothing() {
+    for serves_others in [false, true] {
+        let shut = || {
+            let before = Before {
+                lifeline: None,
+                memory_bytes: 1 << 40,
+                file_bytes: Some(1 << 20),
+                descriptors: Some(32),
+                dirs: Vec::new(),
+            };
+            let lockdown = arrive().and_then(|()| Lockdown::new(Sandbox::Strict));
+            lockdown.is_ok_and(|lockdown| lockdown.manage(&before, serves_others).is_ok())
+        };
+        let list = calls::managing(serves_others);
+        let listed: Vec<i64> = list.iter().map(|call| call.number).collect();
+        assert_eq!(listed.contains(&libc::SYS_accept4), serves_others);
+        for number in (0..=HIGHEST).filter(|number| !listed.contains(number)) {
+            assert_denied(number, attempt(shut, || syscall(number, [])));
+        }
+        // Of those that are listed, each argument that is pinned.
+        for call in list.iter().filter(|call| call.name != "tgkill") {
+            for form in &call.forms {
+                for pin in form {
+                    let (argument, values) = others(pin);
+                    for value in values {
+                        let mut arguments = suiting(form);
+                        arguments[argument as usize] = value;
+                        let allowed =
+                            |form: &Vec<Pin>| form.iter().all(|pin| suits(pin, &arguments));
+                        if call.forms.iter().any(allowed) {
+                            continue;
+                        }
+                        let ended = attempt(shut, || syscall(call.number, arguments));
+                        assert_eq!(ended, DENIED, "{} {arguments:?}", call.name);
+                    }
+                }
+            }
+        }
     }
 }
 

@@ -9,6 +9,7 @@ use crate::component::{Component, ComponentError, Options, Source};
 use crate::job::{Clocks, Dir, Grants, Isolation, Limits};
 use crate::link::{Bounds, Launch, StartError};
 use crate::lockdown::Sandbox;
+use crate::manager::Manager;
 use crate::sealed;
 use crate::shared::{Shared as Objects, SharedError};
 use crate::types::{Function, Type};
@@ -51,6 +52,7 @@ pub struct Builder {
     account: bool,
     compile_timeout: Option<Duration>,
     compile_memory_bytes: Option<u64>,
+    manager: Option<Manager>,
 }
 
 /// A function's name, and its arguments, encoded as soon as the type is known.
@@ -223,6 +225,12 @@ impl Builder {
         self
     }
 
+    /// The manager whose dicts, lists and other objects jobs may be given, and in which they may make more. Default: none.
+    pub fn manager(mut self, manager: &Manager) -> Self {
+        self.manager = Some(manager.clone());
+        self
+    }
+
     /// The folder for compiled components. Default: `$XDG_CACHE_HOME/host`, or `~/.cache/host`.
     pub fn cache_dir(mut self, folder: impl Into<PathBuf>) -> Self {
         self.cache = Some(folder.into());
@@ -279,6 +287,8 @@ impl Builder {
             names.any(|name| name.starts_with(package))
         };
         let shared_memory = imports("pool:shared/").then(|| objects.clone());
+        let manager = (self.manager).filter(|_| imports("pool:shared/"));
+        let hub = manager.as_ref().map(Manager::hub);
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
         let workers = self.workers.unwrap_or(processors);
         let mut served = description.clone();
@@ -298,6 +308,7 @@ impl Builder {
             sandbox: self.sandbox,
             room: shared_memory.as_ref().map_or(0, Objects::id),
             account: self.account,
+            manager: hub.map_or(0, |hub| hub.number()),
             initializer: initializer.transpose()?,
         };
         let message = postcard::to_stdvec(&start).map_err(std::io::Error::other)?;
@@ -341,6 +352,7 @@ impl Builder {
             max_result_bytes: self.limits.result_bytes,
             shared: shared_memory,
             account: self.account,
+            manager: hub.map(|hub| (hub.clone(), hub.new_pool())),
         };
         let shared = Shared::new(description, launch, self.chunk, workers, rules)
             .map_err(std::io::Error::from)?;
@@ -353,6 +365,7 @@ impl Builder {
         let pool = Pool {
             shared,
             objects,
+            _manager: manager,
             keeper: Mutex::new(Some(thread)),
         };
         match started.recv() {

@@ -9,6 +9,7 @@ pub use collections::Queue;
 pub use memory::{Array, ArrayF64, Value, ValueF64, ValueU64};
 pub use sync::{Barrier, Condition, Event, Lock, LockGuard, RLock, Semaphore};
 
+use super::managed::{Dict, List, ManagedLock, ManagedQueue, ManagedValue, Namespace};
 use super::room::Room;
 use super::sleep::Until;
 use super::slot::{Party, Place};
@@ -105,3 +106,24 @@ macro_rules! objects {
 }
 
 objects!(Value ValueU64 ValueF64 Array ArrayF64 Lock RLock Semaphore Event Condition Barrier Queue);
+
+/// What every object of a manager has: a way to travel to a job.
+macro_rules! managed {
+    ($($object:ident)*) => {$(
+        impl $object {
+            /// What stands for the object in a dynamic list of arguments.
+            pub fn handle(&self) -> value::Value {
+                value::Value::Shared(self.0.handle())
+            }
+        }
+
+        /// Travels to a job as a handle, where a function takes a `borrow` of this kind of object.
+        impl Serialize for $object {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                self.handle().serialize(serializer)
+            }
+        }
+    )*};
+}
+
+managed!(Dict List Namespace ManagedQueue ManagedValue ManagedLock);

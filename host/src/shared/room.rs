@@ -288,6 +288,7 @@ impl Room {
                 Object::Value | Object::ValueU64 | Object::ValueF64 => {}
                 Object::Array | Object::ArrayF64 if had => numbers::mend(slot, place.parts),
                 Object::Array | Object::ArrayF64 => {}
+                Object::Dict | Object::List | Object::Namespace => {}
             }
             match object {
                 Object::Lock | Object::Rlock | Object::Condition if had => slot.owner().abandon(),
@@ -350,5 +351,6 @@ fn body_bytes(object: Object, parts: u32) -> usize {
         Object::Condition => condition::BYTES,
         Object::Barrier => barrier::BYTES,
         Object::Queue => queue::bytes(parts),
+        Object::Dict | Object::List | Object::Namespace => unreachable!("only a manager has these"),
     }
 }

@@ -498,11 +498,12 @@ impl Room {
         };
         let numbers = handle.to_bytes();
         let number = |n: usize| u32::from_le_bytes(numbers[4 * n..][..4].try_into().unwrap());
-        assert_eq!(number(0), self.id());
+        // No manager's.
+        assert_eq!((number(0), number(1)), (0, self.id()));
         Place {
-            at: number(1),
-            generation: number(2),
-            parts: number(3),
+            at: number(2),
+            generation: number(3),
+            parts: number(4),
         }
     }
 }

@@ -31,11 +31,17 @@ pub enum Object {
     Barrier,
     /// `collections.queue`.
     Queue,
+    /// `collections.dict`, items by keys.
+    Dict,
+    /// `collections.list`, items in a row.
+    List,
+    /// `collections.namespace`, items by names.
+    Namespace,
 }
 
 impl Object {
     /// All kinds.
-    pub const ALL: [Object; 12] = [
+    pub const ALL: [Object; 15] = [
         Object::Value,
         Object::ValueU64,
         Object::ValueF64,
@@ -48,6 +54,9 @@ impl Object {
         Object::Condition,
         Object::Barrier,
         Object::Queue,
+        Object::Dict,
+        Object::List,
+        Object::Namespace,
     ];
 
     /// The name in WIT.
@@ -65,6 +74,9 @@ impl Object {
             Object::Condition => "condition",
             Object::Barrier => "barrier",
             Object::Queue => "queue",
+            Object::Dict => "dict",
+            Object::List => "list",
+            Object::Namespace => "namespace",
         }
     }
 

@@ -140,11 +140,12 @@ fn the_messages_have_their_golden_bytes() {
         sandbox: Sandbox::BestEffort,
         room: 5,
         account: true,
+        manager: 6,
         initializer: Some((2, vec![9])),
     };
     let golden = vec![
-        3, 7, 0, 0, 0, 0, 0, 0, 128, 128, 128, 128, 4, 0, 128, 128, 32, 0, 0, 128, 128, 128, 128,
-        1, 0, 0, 0, 0, 1, 1, 5, 1, 1, 2, 1, 9,
+        4, 7, 0, 0, 0, 0, 0, 0, 128, 128, 128, 128, 4, 0, 128, 128, 32, 0, 0, 128, 128, 128, 128,
+        1, 0, 0, 0, 0, 1, 1, 5, 1, 6, 1, 2, 1, 9,
     ];
     assert_eq!(postcard::to_stdvec(&start), Ok(golden));
 }

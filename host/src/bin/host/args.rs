@@ -47,6 +47,9 @@ pub(crate) enum Command {
     /// Show which walls this machine can put around a worker
     #[command(after_help = DOCTOR_EXAMPLES)]
     Doctor(DoctorArgs),
+    /// Keep dicts, lists and other objects for the programs of this user, until Ctrl-C
+    #[command(after_help = MANAGER_EXAMPLES)]
+    Manager(ManagerArgs),
     /// Write the completions of a shell
     #[command(after_help = COMPLETIONS_EXAMPLES)]
     Completions(CompletionsArgs),
@@ -190,6 +193,21 @@ pub(crate) struct DoctorArgs {
     /// How to write it: text, or JSON lines
     #[arg(long, value_enum, default_value_t)]
     pub format: Format,
+}
+
+#[derive(Debug, Options)]
+pub(crate) struct ManagerArgs {
+    /// The path of the socket at which programs connect
+    #[arg(long, value_name = "PATH")]
+    pub listen: PathBuf,
+    /// The file with the key that programs have to know; made if it is missing [default: the socket's path and `.key`]
+    #[arg(long, value_name = "FILE")]
+    pub key_file: Option<PathBuf>,
+    /// Keep this much at most, such as `64MiB` [default: 1GiB]
+    #[arg(long, value_name = "BYTES", value_parser = quantity::size)]
+    pub memory: Option<u64>,
+    #[command(flatten)]
+    pub sandbox: SandboxArgs,
 }
 
 #[derive(Debug, Options)]
@@ -464,6 +482,10 @@ const COMPILE_EXAMPLES: &str = "Examples:
 const DOCTOR_EXAMPLES: &str = "Examples:
   host doctor
   host doctor --format json";
+
+const MANAGER_EXAMPLES: &str = "Examples:
+  host manager --listen /run/user/1000/objects
+  host manager --listen ./objects --key-file ./key --memory 64MiB";
 
 const COMPLETIONS_EXAMPLES: &str = "Examples:
   host completions bash > ~/.local/share/bash-completion/completions/host

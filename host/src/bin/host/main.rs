@@ -13,6 +13,7 @@ mod compile;
 mod completions;
 mod doctor;
 mod inspect;
+mod manager;
 mod map;
 mod process;
 mod starmap;
@@ -66,6 +67,7 @@ fn dispatch(command: Command) -> Result<u8, Failure> {
         Command::Inspect(args) => inspect::inspect(args),
         Command::Compile(args) => compile::compile(args),
         Command::Doctor(args) => doctor::doctor(args),
+        Command::Manager(args) => manager::manager(args),
         Command::Completions(args) => completions::completions(args),
         Command::Worker { .. } => Err(worker::run_by_hand()),
     }

@@ -5,6 +5,7 @@ use crate::engine::{Engine, Guest};
 use crate::job::{Cause, Dir, FaultReport, Grants, Isolation, Limits};
 use crate::lockdown::Sandbox;
 use crate::sealed;
+use crate::shared::Homes;
 use crate::types::{Description, Type};
 use crate::wire::{Start, VERSION};
 use proptest::test_runner::{Config, TestRunner};
@@ -52,6 +53,7 @@ fn load_with(component: &[u8], grants: Grants) -> Trial {
         grants,
         isolation: Isolation::InstancePerWorker,
         room: 0,
+        manager: 0,
         initializer: None,
         sandbox: Sandbox::Off,
         account: false,
@@ -59,7 +61,15 @@ fn load_with(component: &[u8], grants: Grants) -> Trial {
     let engine = Engine::start(&start).unwrap();
     let code = sealed::filled("host-test", |memory| memory.write_all(&code)).unwrap();
     Trial {
-        guest: Guest::load(engine, &start, code.as_fd(), Arc::new(|_| ()), 0, None).unwrap(),
+        guest: Guest::load(
+            engine,
+            &start,
+            code.as_fd(),
+            Arc::new(|_| ()),
+            0,
+            Homes::default(),
+        )
+        .unwrap(),
         description: start.description,
     }
 }

@@ -2,7 +2,7 @@
 
 use super::super::ours;
 use super::Lent;
-use crate::shared::{self, Acquired, Datum, add_float};
+use crate::shared::{self, Acquired, Datum, OnQueue, OnValue, add_float};
 use crate::types::Object;
 use std::sync::atomic::{AtomicU64, Ordering};
 use wasmtime::component::{HasData, Linker, Resource, ResourceAny};
@@ -26,6 +26,9 @@ pub(in super::super) mod kinds {
     pub struct Condition;
     pub struct Barrier;
     pub struct Queue;
+    pub struct Dict;
+    pub struct List;
+    pub struct Namespace;
 }
 
 wasmtime::component::bindgen!({
@@ -45,10 +48,13 @@ wasmtime::component::bindgen!({
         "pool:shared/sync.condition": kinds::Condition,
         "pool:shared/sync.barrier": kinds::Barrier,
         "pool:shared/collections.queue": kinds::Queue,
+        "pool:shared/collections.dict": kinds::Dict,
+        "pool:shared/collections.list": kinds::List,
+        "pool:shared/collections.namespace": kinds::Namespace,
     },
 });
 
-use pool::shared::{collections, memory, sync};
+pub(super) use pool::shared::{collections, memory, sync};
 
 /// A handle of this kind that stands for this number. Wasmtime lends it to the guest for a call, and it stays ours.
 pub(in super::super) fn resource(
@@ -72,6 +78,9 @@ pub(in super::super) fn resource(
         Object::Condition => owned::<kinds::Condition>(number, store),
         Object::Barrier => owned::<kinds::Barrier>(number, store),
         Object::Queue => owned::<kinds::Queue>(number, store),
+        Object::Dict => owned::<kinds::Dict>(number, store),
+        Object::List => owned::<kinds::List>(number, store),
+        Object::Namespace => owned::<kinds::Namespace>(number, store),
     }
 }
 
@@ -114,17 +123,26 @@ macro_rules! number {
 impl memory::HostValue for Lent {
     #[inline]
     fn get(&mut self, value: Resource<kinds::Value>) -> Result<i64> {
+        if let Some(id) = self.managed(&value) {
+            return self.number_of(&value, id, OnValue::Get);
+        }
         Ok(number!(self, value, 0).load(ORDER) as i64)
     }
 
     #[inline]
     fn set(&mut self, value: Resource<kinds::Value>, to: i64) -> Result<()> {
+        if let Some(id) = self.managed(&value) {
+            return self.number_of(&value, id, OnValue::Set(to)).map(|_| ());
+        }
         number!(self, value, 0).store(to as u64, ORDER);
         Ok(())
     }
 
     #[inline]
     fn fetch_add(&mut self, value: Resource<kinds::Value>, by: i64) -> Result<i64> {
+        if let Some(id) = self.managed(&value) {
+            return self.number_of(&value, id, OnValue::Add(by));
+        }
         Ok(number!(self, value, 0).fetch_add(by as u64, ORDER) as i64)
     }
 
@@ -134,14 +152,17 @@ impl memory::HostValue for Lent {
         expected: i64,
         to: i64,
     ) -> Result<i64> {
+        if let Some(id) = self.managed(&value) {
+            return self.number_of(&value, id, OnValue::Exchange(expected, to));
+        }
         let number = number!(self, value, 0);
         let (Ok(was) | Err(was)) =
             number.compare_exchange(expected as u64, to as u64, ORDER, ORDER);
         Ok(was as i64)
     }
 
-    fn drop(&mut self, _: Resource<kinds::Value>) -> Result<()> {
-        Ok(())
+    fn drop(&mut self, handle: Resource<kinds::Value>) -> Result<()> {
+        self.let_go(&handle)
     }
 }
 
@@ -312,6 +333,10 @@ impl From<Acquired> for sync::Acquired {
 impl sync::HostLock for Lent {
     #[inline]
     fn acquire(&mut self, lock: Resource<kinds::Lock>) -> Result<sync::Acquired> {
+        if let Some(id) = self.managed(&lock) {
+            let acquired = self.acquire_managed(&lock, id, None)?;
+            return acquired.ok_or_else(|| self.waited_managed(&lock));
+        }
         let (party, place, _) = self.at(&lock)?;
         let acquired = self.done(&lock, party.acquire(place, self.until(None)))?;
         Ok(acquired.into())
@@ -322,6 +347,9 @@ impl sync::HostLock for Lent {
         lock: Resource<kinds::Lock>,
         timeout: u64,
     ) -> Result<Option<sync::Acquired>> {
+        if let Some(id) = self.managed(&lock) {
+            return self.acquire_managed(&lock, id, Some(timeout));
+        }
         let (party, place, _) = self.at(&lock)?;
         let acquired = party.acquire(place, self.until(Some(timeout)));
         Ok(self.in_time(&lock, acquired)?.map(Into::into))
@@ -329,12 +357,15 @@ impl sync::HostLock for Lent {
 
     #[inline]
     fn release(&mut self, lock: Resource<kinds::Lock>) -> Result<()> {
+        if let Some(id) = self.managed(&lock) {
+            return self.release_managed(&lock, id);
+        }
         let (party, place, _) = self.at(&lock)?;
         self.done(&lock, party.release(place))
     }
 
-    fn drop(&mut self, _: Resource<kinds::Lock>) -> Result<()> {
-        Ok(())
+    fn drop(&mut self, handle: Resource<kinds::Lock>) -> Result<()> {
+        self.let_go(&handle)
     }
 }
 
@@ -529,36 +560,6 @@ impl From<shared::Unavailable> for collections::Unavailable {
     }
 }
 
-impl From<collections::Datum> for Datum {
-    fn from(datum: collections::Datum) -> Datum {
-        match datum {
-            collections::Datum::None => Datum::None,
-            collections::Datum::Boolean(boolean) => Datum::Boolean(boolean),
-            collections::Datum::Integer(number) => Datum::Integer(number),
-            collections::Datum::Unsigned(number) => Datum::Unsigned(number),
-            collections::Datum::Float(number) => Datum::Float(number),
-            collections::Datum::Text(text) => Datum::Text(text),
-            collections::Datum::Bytes(bytes) => Datum::Bytes(bytes),
-            collections::Datum::Json(text) => Datum::Json(text),
-        }
-    }
-}
-
-impl From<Datum> for collections::Datum {
-    fn from(datum: Datum) -> collections::Datum {
-        match datum {
-            Datum::None => collections::Datum::None,
-            Datum::Boolean(boolean) => collections::Datum::Boolean(boolean),
-            Datum::Integer(number) => collections::Datum::Integer(number),
-            Datum::Unsigned(number) => collections::Datum::Unsigned(number),
-            Datum::Float(number) => collections::Datum::Float(number),
-            Datum::Text(text) => collections::Datum::Text(text),
-            Datum::Bytes(bytes) => collections::Datum::Bytes(bytes),
-            Datum::Json(text) => collections::Datum::Json(text),
-        }
-    }
-}
-
 impl collections::HostQueue for Lent {
     fn put(
         &mut self,
@@ -566,8 +567,15 @@ impl collections::HostQueue for Lent {
         item: collections::Datum,
         timeout: Option<u64>,
     ) -> Result<std::result::Result<(), collections::Unavailable>> {
+        if let Some(id) = self.managed(&queue) {
+            return self.put_managed(&queue, id, item, timeout);
+        }
+        let Some(item) = plain(item).and_then(|item| item.to_bytes()) else {
+            return Err(wasmtime::Error::msg(
+                "the queue is in shared memory, where no objects can be put: use one of the manager",
+            ));
+        };
         let (party, place, _) = self.at(&queue)?;
-        let item = Datum::from(item).to_bytes();
         let put = self.done(&queue, party.put(place, &item, self.until(timeout)))?;
         let too_late = put == Err(shared::Unavailable::Full);
         self.unless_over(&queue, put.map_err(Into::into), too_late)
@@ -578,13 +586,22 @@ impl collections::HostQueue for Lent {
         queue: Resource<kinds::Queue>,
         timeout: Option<u64>,
     ) -> Result<std::result::Result<collections::Datum, collections::Unavailable>> {
+        if let Some(id) = self.managed(&queue) {
+            return self.get_managed(&queue, id, timeout);
+        }
         let (party, place, _) = self.at(&queue)?;
         let taken = match self.done(&queue, party.get(place, self.until(timeout)))? {
             Ok(item) => Ok(Datum::from_bytes(&item).ok_or(shared::Failure::Damaged)),
             Err(unavailable) => Err(unavailable),
         };
         match taken {
-            Ok(item) => Ok(Ok(self.done(&queue, item)?.into())),
+            Ok(item) => {
+                let item = self.done(&queue, item)?;
+                Ok(Ok(self.done(
+                    &queue,
+                    of_plain(item).ok_or(shared::Failure::Damaged),
+                )?))
+            }
             Err(why) => {
                 let too_late = why == shared::Unavailable::Empty;
                 self.unless_over(&queue, Err(why.into()), too_late)
@@ -593,33 +610,82 @@ impl collections::HostQueue for Lent {
     }
 
     fn size(&mut self, queue: Resource<kinds::Queue>) -> Result<u32> {
+        if let Some(id) = self.managed(&queue) {
+            let size = self.ask_queue(&queue, id, OnQueue::Size)?;
+            return Ok(u32::try_from(self.count(&queue, size)?).unwrap_or(u32::MAX));
+        }
         let (party, place, _) = self.at(&queue)?;
         self.done(&queue, party.queue_size(place))
     }
 
     fn is_full(&mut self, queue: Resource<kinds::Queue>) -> Result<bool> {
+        if let Some(id) = self.managed(&queue) {
+            let is_full = self.ask_queue(&queue, id, OnQueue::IsFull)?;
+            return self.flag(&queue, is_full);
+        }
         let (party, place, _) = self.at(&queue)?;
         let room = self.done(&queue, party.queue_room(place))?;
         Ok(self.done(&queue, party.queue_size(place))? >= room)
     }
 
     fn task_done(&mut self, queue: Resource<kinds::Queue>) -> Result<()> {
+        if let Some(id) = self.managed(&queue) {
+            return self.ask_queue(&queue, id, OnQueue::TaskDone).map(|_| ());
+        }
         let (party, place, _) = self.at(&queue)?;
         self.done(&queue, party.task_done(place))
     }
 
     fn join(&mut self, queue: Resource<kinds::Queue>, timeout: Option<u64>) -> Result<bool> {
+        if let Some(id) = self.managed(&queue) {
+            return self.join_managed(&queue, id, timeout);
+        }
         let (party, place, _) = self.at(&queue)?;
         let joined = self.done(&queue, party.join_queue(place, self.until(timeout)))?;
         self.unless_over(&queue, joined, !joined)
     }
 
     fn close(&mut self, queue: Resource<kinds::Queue>) -> Result<()> {
+        if let Some(id) = self.managed(&queue) {
+            return self.ask_queue(&queue, id, OnQueue::Close).map(|_| ());
+        }
         let (party, place, _) = self.at(&queue)?;
         self.done(&queue, party.close_queue(place))
     }
 
-    fn drop(&mut self, _: Resource<kinds::Queue>) -> Result<()> {
-        Ok(())
+    fn drop(&mut self, handle: Resource<kinds::Queue>) -> Result<()> {
+        self.let_go(&handle)
     }
+}
+
+/// What is no object, as the guest gave it.
+pub(super) fn plain(datum: collections::Datum) -> Option<Datum> {
+    Some(match datum {
+        collections::Datum::None => Datum::None,
+        collections::Datum::Boolean(boolean) => Datum::Boolean(boolean),
+        collections::Datum::Integer(number) => Datum::Integer(number),
+        collections::Datum::Unsigned(number) => Datum::Unsigned(number),
+        collections::Datum::Float(number) => Datum::Float(number),
+        collections::Datum::Text(text) => Datum::Text(text),
+        collections::Datum::Bytes(bytes) => Datum::Bytes(bytes),
+        collections::Datum::Json(text) => Datum::Json(text),
+        collections::Datum::Dict(_)
+        | collections::Datum::List(_)
+        | collections::Datum::Namespace(_) => return None,
+    })
+}
+
+/// What is no object, as the guest gets it.
+pub(super) fn of_plain(datum: Datum) -> Option<collections::Datum> {
+    Some(match datum {
+        Datum::None => collections::Datum::None,
+        Datum::Boolean(boolean) => collections::Datum::Boolean(boolean),
+        Datum::Integer(number) => collections::Datum::Integer(number),
+        Datum::Unsigned(number) => collections::Datum::Unsigned(number),
+        Datum::Float(number) => collections::Datum::Float(number),
+        Datum::Text(text) => collections::Datum::Text(text),
+        Datum::Bytes(bytes) => collections::Datum::Bytes(bytes),
+        Datum::Json(text) => collections::Datum::Json(text),
+        Datum::Dict(_) | Datum::List(_) | Datum::Namespace(_) => return None,
+    })
 }

@@ -42,13 +42,9 @@ impl Queue {
     /// [`Unavailable::Closed`].
     ///
     /// # Panics
-    /// The item is longer than the queue ever has room for, here and below.
+    /// The item is longer than the queue ever has room for, or an object of a manager, here and below.
     pub fn put(&self, item: impl Into<Datum>) -> Result<(), Unavailable> {
-        sound(
-            self.0
-                .own()
-                .put(self.0.place, &item.into().to_bytes(), None),
-        )
+        sound(self.0.own().put(self.0.place, &plain(item), None))
     }
 
     /// Puts an item at the end, if there is room within this time.
@@ -56,7 +52,7 @@ impl Queue {
     /// # Errors
     /// [`Unavailable::Full`], [`Unavailable::Closed`].
     pub fn put_within(&self, item: impl Into<Datum>, timeout: Duration) -> Result<(), Unavailable> {
-        let item = item.into().to_bytes();
+        let item = plain(item);
         sound(self.0.own().put(self.0.place, &item, until(timeout)))
     }
 
@@ -113,4 +109,10 @@ impl Queue {
     pub fn close(&self) {
         sound(self.0.own().close_queue(self.0.place));
     }
+}
+
+/// The bytes of what is no object: shared memory does not count who has one.
+fn plain(item: impl Into<Datum>) -> Vec<u8> {
+    let bytes = item.into().to_bytes();
+    bytes.expect("an object of a manager is put only into others of it, and into a `ManagedQueue`")
 }
