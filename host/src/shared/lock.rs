@@ -17,7 +17,7 @@ impl Party {
         if owner.party() == self.number {
             return Err(Failure::Misuse("it is acquired by the job that holds it"));
         }
-        Ok(owner.acquire(self.number, until)?)
+        owner.acquire(self.number, until)
     }
 
     /// Releases a lock.
