@@ -88,9 +88,11 @@ impl Party {
     }
 
     fn held_slot(&self, condition: Place) -> Result<Slot<'_>, Failure> {
-        match self.holds(condition) {
-            true => self.slot(condition),
-            false => Err(lock::NOT_HELD),
+        let slot = self.slot(condition)?;
+        match slot.owner().party() == self.number {
+            true => Ok(slot),
+            // Nobody holds what is gone.
+            false => Err(slot.check().err().unwrap_or(lock::NOT_HELD)),
         }
     }
 }

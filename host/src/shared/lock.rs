@@ -26,11 +26,12 @@ impl Party {
     /// [`Failure::Misuse`] if this party does not hold it.
     #[inline]
     pub(crate) fn release(&self, lock: Place) -> Result<(), Failure> {
-        let owner = self.slot(lock)?.owner();
-        if owner.party() != self.number {
-            return Err(NOT_HELD);
+        let slot = self.slot(lock)?;
+        if slot.owner().party() != self.number {
+            // Nobody holds what is gone.
+            return Err(slot.check().err().unwrap_or(NOT_HELD));
         }
-        owner.release();
+        slot.owner().release();
         Ok(())
     }
 
@@ -56,7 +57,7 @@ impl Party {
     pub(crate) fn release_again(&self, rlock: Place) -> Result<(), Failure> {
         let slot = self.slot(rlock)?;
         if slot.owner().party() != self.number {
-            return Err(NOT_HELD);
+            return Err(slot.check().err().unwrap_or(NOT_HELD));
         }
         let times = slot.half(TIMES);
         let left = times.load(Ordering::Relaxed).saturating_sub(1);

@@ -357,6 +357,12 @@ pub(crate) struct ObjectArgs {
     /// A queue of so many items at most
     #[arg(long, value_name = "NAME=ITEMS", value_parser = quantity::named::<NonZeroU32>)]
     pub queue: Vec<(String, NonZeroU32)>,
+    /// A dict, kept by a manager process
+    #[arg(long, value_name = "NAME")]
+    pub dict: Vec<String>,
+    /// A list, kept by a manager process
+    #[arg(long, value_name = "NAME")]
+    pub list: Vec<String>,
 }
 
 /// What stands around the processes that meet a guest.

@@ -3,9 +3,9 @@
 
 use crate::args::{Format, ObjectArgs};
 use crate::exit::Failure;
-use host::Shared;
-use host::shared::{Array, ArrayF64, Datum, Queue, Value, ValueF64, ValueU64};
+use host::shared::{Array, ArrayF64, Datum, Dict, Key, List, Queue, Value, ValueF64, ValueU64};
 use host::value::Handle;
+use host::{Manager, Shared};
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::time::Duration;
@@ -14,6 +14,8 @@ use std::time::Duration;
 #[derive(Debug)]
 pub(crate) struct Objects {
     memory: Shared,
+    /// The process that keeps what grows, where there is such.
+    manager: Option<Manager>,
     named: BTreeMap<String, Object>,
 }
 
@@ -25,6 +27,8 @@ enum Object {
     Array(Array),
     ArrayF64(ArrayF64),
     Queue(Queue),
+    Dict(Dict),
+    List(List),
     /// One that has nothing to show; it lives as long as this.
     Mute(
         host::Value,
@@ -41,6 +45,7 @@ impl Objects {
         let memory = Shared::new().map_err(Failure::pool)?;
         let mut objects = Objects {
             memory: memory.clone(),
+            manager: None,
             named: BTreeMap::new(),
         };
         macro_rules! make {
@@ -108,7 +113,24 @@ impl Objects {
             |_, ()| memory.condition(),
             mute(Condition::handle)
         );
+        if !args.dict.is_empty() || !args.list.is_empty() {
+            let manager = Manager::start()?;
+            for name in &args.dict {
+                let dict = manager.dict().map_err(Failure::pool)?;
+                objects.add(name, Object::Dict(dict))?;
+            }
+            for name in &args.list {
+                let list = manager.list().map_err(Failure::pool)?;
+                objects.add(name, Object::List(list))?;
+            }
+            objects.manager = Some(manager);
+        }
         Ok(Some(objects))
+    }
+
+    /// The process that keeps some of the objects, for the pools whose jobs work on them.
+    pub(crate) fn manager(&self) -> Option<&Manager> {
+        self.manager.as_ref()
     }
 
     fn add(&mut self, name: &str, object: Object) -> Result<(), Failure> {
@@ -165,6 +187,8 @@ impl Object {
             Object::Array(array) => array.handle(),
             Object::ArrayF64(array) => array.handle(),
             Object::Queue(queue) => queue.handle(),
+            Object::Dict(dict) => dict.handle(),
+            Object::List(list) => list.handle(),
             Object::Mute(handle, _) => handle.clone(),
         }
     }
@@ -181,9 +205,39 @@ impl Object {
                 let left = std::iter::from_fn(|| queue.get_within(Duration::ZERO).ok());
                 Some(list(left.map(|item| datum(&item))))
             }
+            Object::Dict(dict) => Some(match dict.entries() {
+                Ok(entries) => entry_list(entries),
+                Err(error) => lost(&error),
+            }),
+            Object::List(items) => Some(match items.slice(0, u64::MAX) {
+                Ok(items) => list(items.iter().map(datum)),
+                Err(error) => lost(&error),
+            }),
             Object::Mute(..) => None,
         }
     }
+}
+
+/// The entries of a dict as JSON has them, in the order of their keys.
+fn entry_list(entries: Vec<(Key, Datum)>) -> String {
+    let mut written: Vec<String> = (entries.iter())
+        .map(|(key, item)| {
+            let key = match key {
+                Key::Text(text) => text.clone(),
+                Key::Integer(number) => number.to_string(),
+                Key::Bytes(bytes) => String::from_utf8_lossy(bytes).into_owned(),
+                _ => String::new(),
+            };
+            format!("{}: {}", serde_json::Value::from(key), datum(item))
+        })
+        .collect();
+    written.sort();
+    format!("{{{}}}", written.join(", "))
+}
+
+/// What is shown of an object whose manager is gone.
+fn lost(error: &host::ManagerError) -> String {
+    serde_json::Value::from(error.to_string()).to_string()
 }
 
 fn datum(item: &Datum) -> String {

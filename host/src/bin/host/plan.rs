@@ -212,8 +212,12 @@ impl Plan {
         for dir in &self.dirs {
             pool = pool.dir(dir.clone());
         }
-        match &self.objects {
-            Some(objects) => pool.shared(objects.memory()),
+        let Some(objects) = &self.objects else {
+            return pool;
+        };
+        let pool = pool.shared(objects.memory());
+        match objects.manager() {
+            Some(manager) => pool.manager(manager),
             None => pool,
         }
     }

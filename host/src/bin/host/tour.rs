@@ -6,7 +6,7 @@ use crate::{output, run_command};
 use clap::Parser;
 
 /// What each step shows, and its command.
-const STEPS: [(&str, &[&str]); 8] = [
+const STEPS: [(&str, &[&str]); 9] = [
     (
         "Two functions at the same time, each in a process of its own",
         &[
@@ -66,6 +66,22 @@ const STEPS: [(&str, &[&str]); 8] = [
             "take-all(evens)",
             "--queue",
             "evens=2",
+        ],
+    ),
+    (
+        "A list in a process of its own, the manager, filled by 4 workers",
+        &[
+            "starmap",
+            "shared",
+            "collect",
+            "(found, [1, 2])",
+            "(found, [3, 4])",
+            "(found, [5, 6])",
+            "(found, [7, 8])",
+            "--list",
+            "found",
+            "--workers",
+            "4",
         ],
     ),
     (
