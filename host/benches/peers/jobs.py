@@ -152,6 +152,20 @@ def queue(_pool_of, _workers, count):
 
 
 @contextlib.contextmanager
+def dictionary(_pool_of, _workers, count):
+    """Seconds of a set or a get of a manager's dict."""
+    with multiprocessing.Manager() as manager:
+        shared = manager.dict()
+
+        def both():
+            for number in range(count):
+                shared["key"] = number
+                shared["key"]
+
+        yield lambda: [seconds(both)[0] / (2 * count)]
+
+
+@contextlib.contextmanager
 def batch(_pool_of, _workers, count):
     """No pool at all: numpy squares a whole array in one call."""
     import numpy
@@ -171,5 +185,6 @@ JOBS = {
     "uneven-shuffled": uneven("shuffled"),
     "uneven-sorted": uneven("sorted"),
     "queue": queue,
+    "dict": dictionary,
     "batch": batch,
 }

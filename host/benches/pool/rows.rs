@@ -33,7 +33,7 @@ const fn row(number: u8, title: &'static str, measure: fn(&Bench) -> Result<Vec<
     }
 }
 
-pub(crate) const ROWS: [Row; 19] = [
+pub(crate) const ROWS: [Row; 20] = [
     row(
         1,
         "a tiny job there and back, the pool warm",
@@ -65,4 +65,5 @@ pub(crate) const ROWS: [Row; 19] = [
     row(17, "steps on shared objects", sharing::steps),
     row(18, "a lock from job to job", sharing::hand_over),
     row(19, "a queue from job to job", sharing::queue),
+    row(20, "a dict over the manager", sharing::dict),
 ];

@@ -27,13 +27,15 @@ impl Party {
 
     /// Waits until it is set; false if it was not in time.
     pub(crate) fn wait_event(&self, event: Place, until: Until) -> Result<bool, Failure> {
-        let flag = self.slot(event)?.half(FLAG);
+        let slot = self.slot(event)?;
+        let flag = slot.half(FLAG);
         while flag.load(Ordering::SeqCst) == 0 {
+            slot.check()?;
             if let Err(TooLate) = sleep::wait(flag, 0, until) {
                 return self.is_set(event);
             }
         }
-        self.slot(event).map(|_| true)
+        slot.check().map(|()| true)
     }
 }
 

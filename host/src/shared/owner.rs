@@ -77,8 +77,9 @@ impl<'a> Owner<'a> {
                 spins += 1;
                 std::hint::spin_loop();
             } else if seen & WAITERS != 0 || self.announce(seen) {
-                sleep::wait(self.word(), seen | WAITERS, until)?;
+                // Once the object is gone nobody wakes us.
                 self.0.check()?;
+                sleep::wait(self.word(), seen | WAITERS, until)?;
                 mine = party | WAITERS;
             }
         }

@@ -212,6 +212,7 @@ impl Party {
         let slot = self.slot(queue)?;
         let is_done = || slot.half(DONE).load(Ordering::SeqCst) == Mark::load(slot.word(PUT)).items;
         loop {
+            slot.check()?;
             let seen = slot.half(END).load(Ordering::SeqCst);
             if is_done() {
                 return Ok(true);

@@ -79,7 +79,9 @@ impl Party {
             name => format!("{what} `{name}`"),
         };
         match slot.owner().party() {
+            // Whoever waits for a condition to change holds its lock, too.
             0 => name,
+            own if own == self.number => name,
             holder => format!("{name}, which {} holds", who(&self.segment, holder)),
         }
     }

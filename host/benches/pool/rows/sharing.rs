@@ -1,4 +1,5 @@
-//! Rows 17 to 19: objects that jobs share, beside a call of the host that does nothing, a futex, and Python's queue.
+//! Rows 17 to 20: objects that jobs share, beside a call of the host that does nothing, a futex, and Python's queue and
+//! manager.
 
 use crate::Bench;
 use crate::figure::{Line, Unit};
@@ -6,7 +7,7 @@ use crate::floor::{Ping, Wait};
 use crate::python::{MULTIPROCESSING, Python};
 use crate::rounds::{rate, seconds};
 use anyhow::Result;
-use host::{Handle, Pool};
+use host::{Handle, Manager, Pool};
 
 pub(crate) fn steps(bench: &Bench) -> Result<Vec<Line>> {
     let times = bench.jobs(1_000_000);
@@ -109,5 +110,47 @@ pub(crate) fn queue(bench: &Bench) -> Result<Vec<Line>> {
             measured.median(ours),
         )
         .better_than("Python `Queue`", measured.median(python), 10.0),
+    ])
+}
+
+pub(crate) fn dict(bench: &Bench) -> Result<Vec<Line>> {
+    let times = bench.jobs(50_000);
+    let manager = Manager::start()?;
+    let setup = Pool::builder()
+        .component("shared")
+        .workers(1)
+        .manager(&manager);
+    let pool = bench.ready(setup)?;
+    let dict = manager.dict()?;
+    let python = Python::start(MULTIPROCESSING, "dict", &[("count", bench.jobs(5_000))])?;
+    let mut turns = bench.turns();
+    // A set and a get each.
+    let each = |seconds: f64| seconds / f64::from(2 * times);
+    let job = turns.figure(|| {
+        let job = || Ok(pool.apply::<i64>("set-get", (&dict, "key", times))?);
+        seconds(job).map(each)
+    });
+    let thread = turns.figure(|| {
+        let calls = || {
+            (0..i64::from(times)).try_for_each(|n| -> Result<()> {
+                dict.set("key", n)?;
+                dict.get("key")?;
+                Ok(())
+            })
+        };
+        seconds(calls).map(each)
+    });
+    let python = turns.python(python);
+    let measured = turns.run()?;
+    let line = |name, turn| {
+        Line::new(name, Unit::Seconds, measured.median(turn)).better_than(
+            "Python `Manager().dict()`",
+            measured.median(python),
+            10.0,
+        )
+    };
+    Ok(vec![
+        line("`dict` set or get over the manager, in a job", job),
+        line("the same from the program", thread),
     ])
 }

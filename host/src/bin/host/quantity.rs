@@ -26,6 +26,9 @@ impl Workers {
     }
 }
 
+/// More processes than these are a slip of the finger: a machine has some thousands of them in all.
+const MOST_WORKERS: usize = 4096;
+
 /// Reads `4` or `50%`.
 pub(crate) fn workers(text: &str) -> Result<Workers, String> {
     let (number, of) = match text.strip_suffix('%') {
@@ -33,6 +36,7 @@ pub(crate) fn workers(text: &str) -> Result<Workers, String> {
         None => (text, Workers::Count as fn(usize) -> Workers),
     };
     match number.parse::<NonZeroUsize>() {
+        Ok(n) if n.get() > MOST_WORKERS => Err(format!("write a number up to {MOST_WORKERS}")),
         Ok(n) => Ok(of(n.get())),
         Err(_) => Err("write a number from 1, or a share of the processors such as `50%`".into()),
     }
@@ -92,6 +96,12 @@ pub(crate) fn dir(text: &str) -> Result<Dir, String> {
             );
         }
     };
+    // Whoever meant to let the guest only read must not let it write.
+    if guest.contains(':') {
+        return Err(format!(
+            "what follows the guest's path may only be `:ro`, this is `{guest}`"
+        ));
+    }
     if !host.is_dir() {
         return Err(format!("there is no directory `{}`", host.display()));
     }

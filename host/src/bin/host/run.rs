@@ -82,8 +82,12 @@ fn verdict(
     match (stopped, input) {
         (Some(Reason::Interrupted), _) => Ok(exit::INTERRUPTED),
         (Some(Reason::Deadline), _) => Err(Failure::deadline(plan.deadline.unwrap_or_default())),
-        // Each job that it cost has been told with the cause.
-        (Some(Reason::NoWorker), _) => Ok(exit::POOL_FAILED),
+        // Each job that it cost has been told with the cause; those behind them were never taken.
+        (Some(Reason::NoWorker), _) => Err(Failure {
+            code: exit::POOL_FAILED,
+            message: "no worker can be started any more: what has no line was not run".into(),
+            hint: None,
+        }),
         (_, Some(wrong)) => Err(wrong),
         (Some(Reason::TooManyFailed), None) => {
             output::note(&format!(
