@@ -20,13 +20,14 @@ mod host {
     pub(crate) mod lockdown;
     pub(crate) mod ring;
     pub(crate) mod role;
+    pub(crate) mod shared;
     pub(crate) mod types;
     pub(crate) mod value;
     pub(crate) mod wire;
 }
 mod targets;
 
-use host::{codec, job, link, lockdown, ring, role, types, value, wire};
+use host::{codec, job, link, lockdown, ring, role, shared, types, value, wire};
 
 /// The answers of a worker, as the parent reads them.
 pub fn link(bytes: &[u8]) {
