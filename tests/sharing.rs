@@ -95,7 +95,7 @@ fn threads_of_the_program_take_part() {
 fn a_lock_whose_holder_dies_is_free_and_says_so() {
     let pool = pool(2);
     let guard = pool.shared().lock().unwrap();
-    let (holder, _) = hold(&pool, &guard);
+    let (holder, _released) = hold(&pool, &guard);
     let pid = busy_worker(&pool);
     let total = pool.shared().value(0).unwrap();
     let waiting: Handle<()> = pool.submit("add", (&total, &guard, 1)).unwrap();
@@ -105,7 +105,7 @@ fn a_lock_whose_holder_dies_is_free_and_says_so() {
     waiting.wait().unwrap();
     assert_eq!(total.get(), 1);
 
-    let (holder, _) = hold(&pool, &guard);
+    let (holder, _released) = hold(&pool, &guard);
     kill(busy_worker(&pool));
     let found = guard.lock_within(PATIENCE).unwrap().acquired();
     assert_eq!(found, Acquired::Abandoned);
