@@ -846,6 +846,42 @@ fn a_second_ctrl_c_kills_what_runs() {
 }
 
 #[test]
+fn ctrl_c_lets_processes_finish_and_a_second_one_kills_them() {
+    let start = |nap: &str| {
+        let naps = ["sleep(1)".to_owned(), format!("sleep({nap})")];
+        let mut running = host(&["process", "faults", &naps[0], &naps[1]]).start();
+        let mut stdout = BufReader::new(running.child().stdout.take().unwrap());
+        let mut printed = String::new();
+        stdout.read_line(&mut printed).unwrap();
+        running.signal(Signal::INT);
+        (running, stdout, printed)
+    };
+    let (mut running, mut stdout, mut printed) = start("300");
+    stdout.read_to_string(&mut printed).unwrap();
+    assert_eq!(printed, "()\n()\n");
+    assert_eq!(running.ends().code(), Some(130));
+
+    let (mut running, ..) = start("600000");
+    let processes = children(running.child().id());
+    let mut stderr = BufReader::new(running.child().stderr.take().unwrap());
+    let mut caught = String::new();
+    stderr.read_line(&mut caught).unwrap();
+    assert!(caught.starts_with("interrupted: "), "{caught}");
+    running.signal(Signal::INT);
+    assert_eq!(running.ends().code(), Some(130));
+    gone_within(Duration::from_secs(1), &processes);
+}
+
+#[test]
+fn ctrl_c_ends_the_tour() {
+    let mut running = line("tour").start();
+    let mut stdout = BufReader::new(running.child().stdout.take().unwrap());
+    stdout.read_line(&mut String::new()).unwrap();
+    running.signal(Signal::INT);
+    assert_eq!(running.ends().code(), Some(130));
+}
+
+#[test]
 fn the_deadline_of_the_run_ends_it() {
     let told = line("map faults sleep 1 600000 --deadline 500ms --workers 2 --format json").run();
     told.is(124, "{\"job\":0,\"value\":null}\n")

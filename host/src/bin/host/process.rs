@@ -6,6 +6,7 @@ use crate::form::{Form, Named};
 use crate::output::{self, Output};
 use crate::plan::{Jobs, Plan, Talk};
 use crate::print;
+use crate::watch::{self, Stop};
 use host::value::wave;
 use host::{Error, Process, Ready, Value};
 use std::sync::Arc;
@@ -16,6 +17,8 @@ pub(crate) fn process(args: ProcessArgs) -> Result<u8, Failure> {
             "`process` gives no account of its jobs: use `map` or `starmap`",
         ));
     }
+    let stop = Arc::new(Stop::new());
+    let watched = watch::start(stop.clone(), None).map_err(Failure::pool)?;
     let target = Target {
         component: args.component,
         function: String::new(),
@@ -46,8 +49,10 @@ pub(crate) fn process(args: ProcessArgs) -> Result<u8, Failure> {
         processes.push(process.run(function, arguments).map_err(Failure::from)?);
     }
 
+    // There is nothing to end by hand: the processes die with this one.
+    watched.get_or_init(|| Box::new(|| ()));
     let output = Output::plain().map_err(Failure::pool)?;
-    let mut failed = false;
+    let (mut failed, mut hints) = (false, Vec::new());
     for (job, process) in processes.into_iter().enumerate() {
         let outcome = match process.join() {
             Ok(value) => Ok(value),
@@ -59,13 +64,21 @@ pub(crate) fn process(args: ProcessArgs) -> Result<u8, Failure> {
         told.or_else(output::closed_is_enough)?;
         if let (Err(fault), crate::args::Format::Text) = (&outcome, plan.format) {
             print::fault(fault);
+            if let Some(hint) = print::hint(&fault.cause).filter(|hint| !hints.contains(hint)) {
+                output::note(&format!("hint: {hint}"));
+                hints.push(hint);
+            }
         }
     }
     output.finish().or_else(output::closed_is_enough)?;
     if let Some(objects) = &plan.objects {
         output::print(objects.show(plan.format).as_bytes())?;
     }
-    Ok(if failed { exit::JOB_FAILED } else { exit::DONE })
+    Ok(match (stop.reason(), failed) {
+        (Some(_), _) => exit::INTERRUPTED,
+        (None, true) => exit::JOB_FAILED,
+        (None, false) => exit::DONE,
+    })
 }
 
 /// The arguments of a call, checked before any job runs.

@@ -19,7 +19,14 @@ pub(crate) fn run(plan: Plan) -> Result<u8, Failure> {
     // Before the pool, as compiling a component can take a minute.
     let watched = watch::start(stop.clone(), plan.deadline).map_err(Failure::pool)?;
     let pool = Arc::new(plan.pool()?);
-    watched.get_or_init(|| Arc::downgrade(&pool));
+    let ended = Arc::downgrade(&pool);
+    watched.get_or_init(|| {
+        Box::new(move || {
+            if let Some(pool) = ended.upgrade() {
+                pool.terminate();
+            }
+        })
+    });
     let index = pool
         .description()
         .find(&plan.function)

@@ -4,6 +4,9 @@ use crate::args::Args;
 use crate::exit::{self, Failure};
 use crate::{output, run_command};
 use clap::Parser;
+use signal_hook::consts::SIGINT;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 /// What each step shows, and its command.
 const STEPS: [(&str, &[&str]); 9] = [
@@ -95,6 +98,10 @@ const STEPS: [(&str, &[&str]); 9] = [
 ];
 
 pub(crate) fn tour() -> Result<u8, Failure> {
+    // Before any step has its own way with Ctrl-C: here it ends the tour, whatever the step.
+    let always = Arc::new(AtomicBool::new(true));
+    signal_hook::flag::register_conditional_shutdown(SIGINT, exit::INTERRUPTED.into(), always)
+        .map_err(Failure::pool)?;
     for (n, (what, command)) in STEPS.into_iter().enumerate() {
         let gap = if n == 0 { "" } else { "\n" };
         let head = format!("{gap}{}. {what}\n$ host {}\n", n + 1, quoted(command));

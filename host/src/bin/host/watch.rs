@@ -6,11 +6,10 @@
 use crate::exit::{self, Failure};
 use crate::output;
 use crossbeam_channel::{Receiver, Sender, bounded};
-use host::Pool;
 use signal_hook::consts::SIGINT;
 use std::io::{self, ErrorKind, Read};
 use std::os::unix::net::UnixStream;
-use std::sync::{Arc, OnceLock, Weak};
+use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -68,8 +67,11 @@ impl Stop {
     }
 }
 
-/// The pool that is to be ended, as soon as there is one. Weak, so that it ends with the run and not with the watch.
-pub(crate) type Watched = Arc<OnceLock<Weak<Pool>>>;
+/// How to end what runs, as soon as something does. It keeps no pool alive, so that a pool ends with its run and not with the
+/// watch.
+pub(crate) type Watched = Arc<OnceLock<Ending>>;
+
+pub(crate) type Ending = Box<dyn Fn() + Send + Sync>;
 
 /// Watches for Ctrl-C and the deadline, so much time from now, in a thread that lasts as long as the program.
 pub(crate) fn start(stop: Arc<Stop>, deadline: Option<Duration>) -> io::Result<Watched> {
@@ -79,7 +81,7 @@ pub(crate) fn start(stop: Arc<Stop>, deadline: Option<Duration>) -> io::Result<W
     let watch = Watch {
         signals,
         stop,
-        pool: watched.clone(),
+        running: watched.clone(),
         time: deadline.unwrap_or_default(),
         deadline: deadline.map(|time| Instant::now() + time),
     };
@@ -93,7 +95,7 @@ struct Watch {
     /// One byte for each SIGINT.
     signals: UnixStream,
     stop: Arc<Stop>,
-    pool: Watched,
+    running: Watched,
     /// How long the run may take.
     time: Duration,
     /// When that will be over; `None` if it is over, or never will be.
@@ -105,7 +107,7 @@ impl Watch {
         let mut asked_before = false;
         loop {
             match self.wait() {
-                Ok(Event::CtrlC) if asked_before || self.pool.get().is_none() => {
+                Ok(Event::CtrlC) if asked_before || self.running.get().is_none() => {
                     self.terminate();
                     // The run may be stuck in a write or in building the pool; this ends it all the same. Children that
                     // are left the kernel ends with us.
@@ -116,7 +118,7 @@ impl Watch {
                     self.stop.ask(Reason::Interrupted);
                     tell_interrupted();
                 }
-                Ok(Event::Deadline) if self.pool.get().is_none() => {
+                Ok(Event::Deadline) if self.running.get().is_none() => {
                     let failure = Failure::deadline(self.time);
                     output::error(&failure.message, failure.hint.as_deref());
                     std::process::exit(i32::from(failure.code));
@@ -159,8 +161,8 @@ impl Watch {
     }
 
     fn terminate(&self) {
-        if let Some(pool) = self.pool.get().and_then(Weak::upgrade) {
-            pool.terminate();
+        if let Some(end) = self.running.get() {
+            end();
         }
     }
 }
