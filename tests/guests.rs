@@ -4,7 +4,7 @@
 //! They are components in text. What needs no process of its own is tried beside the engine.
 
 use crate::process::{self, alone, is_gone};
-use crate::{PATIENCE, builder, cache, fault, program, within};
+use crate::{PATIENCE, builder, cache, fault, program, until, within};
 use host::component::{Component, ComponentError, Limit, Options};
 use host::{Builder, Cause, Limits, Pool, Value};
 use std::time::{Duration, Instant};
@@ -184,7 +184,7 @@ fn a_guest_that_sleeps_for_an_hour_is_killed_at_its_limit() {
             let fault = fault(pool.apply::<()>("sleep", (3_600_000_u64,)));
             assert_eq!(fault.cause, Cause::Timeout(TIMEOUT));
             assert!(begun.elapsed() < TIMEOUT + Duration::from_secs(1));
-            assert!(is_gone(worker));
+            until("its process is gone", PATIENCE, || is_gone(worker));
             assert_eq!(pool.apply::<u32>("maybe-trap", (1_u32,)), Ok(1));
         }
     });

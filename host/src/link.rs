@@ -138,6 +138,8 @@ pub(crate) struct Link<O> {
     /// What the worker claims about the running job, since this many answers.
     claim: (u64, u64),
     reaped: bool,
+    /// Whether it works on objects with others.
+    shares: bool,
     /// Its place among those who work on shared objects. It goes when the process is reaped, and what the worker held is
     /// free then.
     _seat: Option<Seat>,
@@ -244,6 +246,7 @@ impl<O> Link<O> {
             woke: false,
             claim: (u64::MAX, 0),
             reaped: false,
+            shares: seat.is_some() || launch.manager.is_some(),
             _seat: seat,
         })
     }
@@ -445,6 +448,23 @@ impl<O> Link<O> {
     pub(crate) fn kill(&self) {
         // It can only fail for a process that has ended already.
         let _ = rustix::process::pidfd_send_signal(&self.process, Signal::KILL);
+    }
+
+    /// Kills the worker for the job that it runs, which need not wait until the process is gone: that takes long where it had
+    /// much memory. Gives back whose job it is, its index, how often it was started, and what the guest last wrote to its
+    /// standard error; nothing if the job's end has to wait, because nobody knows which one it is, or because what the
+    /// worker holds of shared objects is only free when it is gone.
+    pub(crate) fn kill_and_give_up(&mut self) -> Option<(O, u64, u32, String)>
+    where
+        O: Clone,
+    {
+        self.kill();
+        if self.shares {
+            return None;
+        }
+        let (owner, job, attempt) = self.flight.give_up()?;
+        let log = String::from_utf8_lossy(&self.requests.log()).into_owned();
+        Some((owner, job, attempt, log))
     }
 
     /// Ends the worker and takes back what it did not answer. Where the front job is to `blame`, it ran, whatever the

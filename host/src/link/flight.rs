@@ -21,6 +21,8 @@ pub(crate) struct Flight<O> {
     account_bytes: u32,
     /// Answers in all.
     answered: u64,
+    /// The number of the answer that comes too late to count, if it still comes: its job has an outcome.
+    given_up: Option<u64>,
     /// Batches that the worker wants to be asked one by one.
     refused: Vec<Chunk<O>>,
 }
@@ -31,6 +33,18 @@ struct Flying<O> {
     answered: u32,
 }
 
+impl<O> Flying<O> {
+    /// Whether it is known which job runs when one does. Of several jobs of a list it is not, and what is a list may run twice.
+    fn knows_job(&self) -> bool {
+        let left = self.chunk.count - self.answered;
+        match self.chunk.asked() {
+            None => true,
+            Some(Asked::AsSweep) => left == 1,
+            Some(Asked::AsBatch) => false,
+        }
+    }
+}
+
 impl<O> Flight<O> {
     pub(crate) fn new(max_result_bytes: u32, account_bytes: u32) -> Flight<O> {
         Flight {
@@ -39,6 +53,7 @@ impl<O> Flight<O> {
             max_result_bytes,
             account_bytes,
             answered: 0,
+            given_up: None,
             refused: Vec::new(),
         }
     }
@@ -118,6 +133,7 @@ impl<O> Flight<O> {
             let Some(flying) = self.chunks.front_mut() else {
                 break;
             };
+            let is_late = self.given_up == Some(self.answered);
             self.answered += u64::from(row.count);
             if row.is_refusal {
                 start = row.end;
@@ -132,8 +148,13 @@ impl<O> Flight<O> {
                 frames.extend_from_slice(&self.inbox[start..row.end]);
                 frames
             };
-            let answers = flying.chunk.answers(flying.answered, &row, frames);
-            deliver(&flying.chunk.owner, answers);
+            let mut answers = flying.chunk.answers(flying.answered, &row, frames);
+            if is_late {
+                answers.next();
+            }
+            if answers.count > 0 {
+                deliver(&flying.chunk.owner, answers);
+            }
             flying.answered += row.count;
             if flying.answered == flying.chunk.count {
                 self.chunks.pop_front();
@@ -159,6 +180,23 @@ impl<O> Flight<O> {
         std::mem::take(&mut self.refused)
     }
 
+    /// Gives up on the job that runs, if it is known which one that is: its answer will not count. Gives back whose it is, its
+    /// index, and how often it was started.
+    pub(crate) fn give_up(&mut self) -> Option<(O, u64, u32)>
+    where
+        O: Clone,
+    {
+        let front = self.chunks.front().filter(|front| front.knows_job())?;
+        self.given_up = Some(self.answered);
+        let (chunk, answered) = (&front.chunk, front.answered);
+        let attempt = if answered == 0 { chunk.attempts + 1 } else { 1 };
+        Some((
+            chunk.owner.clone(),
+            chunk.first + u64::from(answered),
+            attempt,
+        ))
+    }
+
     /// Takes back what is not answered: the job that `ran`, if one did, and those that waited behind it; before them a list in
     /// which one ran, nobody knows which.
     pub(crate) fn give_back(&mut self, ran: bool) -> (Option<Chunk<O>>, Vec<Chunk<O>>)
@@ -168,11 +206,11 @@ impl<O> Flight<O> {
         let mut running = None;
         let mut waiting = Vec::new();
         for (place, flying) in std::mem::take(&mut self.chunks).into_iter().enumerate() {
+            let known = flying.knows_job();
             let mut rest = flying.chunk.skip(flying.answered);
-            // Which of several jobs of a list ran is not known, and what is a list may run twice.
-            let known =
-                rest.asked().is_none() || rest.asked() == Some(Asked::AsSweep) && rest.count == 1;
-            if place == 0 && ran && known {
+            if place == 0 && known && self.given_up == Some(self.answered) {
+                waiting.extend(rest.split_off(1));
+            } else if place == 0 && ran && known {
                 let behind = rest.split_off(1);
                 running = Some(rest);
                 waiting.extend(behind);
@@ -341,6 +379,70 @@ mod tests {
             let end = flight.inbox().len();
             flight.inbox()[end - 8..].copy_from_slice(&1_u64.to_le_bytes());
             assert!(flight.read(|(), _| ()).is_err(), "{length} bytes");
+        }
+    }
+    /// Three jobs under way, and the first answered.
+    fn one_of_three() -> Flight<()> {
+        let mut flight = Flight::new(100, 0);
+        let mut chunk = Chunk::new((), 0, 7);
+        (0..3).for_each(|_| chunk.push(|_| Ok::<_, TooLong>(())).unwrap());
+        flight.push(chunk);
+        flight
+            .send(|frames| Ok::<_, TooLong>(frames.len()))
+            .unwrap();
+        answer(&mut flight, 7);
+        assert_eq!(delivered(&mut flight), [(7, 1)]);
+        flight
+    }
+
+    fn answer(flight: &mut Flight<()>, job: u32) {
+        wire::put_frame(Kind::Value, job, flight.inbox(), |_| Ok::<_, TooLong>(())).unwrap();
+    }
+
+    fn delivered(flight: &mut Flight<()>) -> Vec<(u64, u32)> {
+        let mut rows = Vec::new();
+        flight
+            .read(|(), answers| rows.push((answers.first, answers.count)))
+            .unwrap();
+        rows
+    }
+
+    #[test]
+    fn the_answer_to_a_job_that_was_given_up_does_not_count_and_those_behind_it_do() {
+        for answers in [&[8][..], &[8, 9]] {
+            let mut flight = one_of_three();
+            assert_eq!(flight.give_up(), Some(((), 8, 1)));
+            answers.iter().for_each(|&job| answer(&mut flight, job));
+            let behind = &[(9, 1)][..answers.len() - 1];
+            assert_eq!(delivered(&mut flight), behind);
+            assert_eq!(flight.answered(), 1 + answers.len() as u64);
+        }
+    }
+
+    #[test]
+    fn a_job_that_was_given_up_is_not_given_back() {
+        let mut flight = one_of_three();
+        flight.give_up();
+        let (running, waiting) = flight.give_back(true);
+        assert!(running.is_none());
+        let waiting: Vec<_> = (waiting.iter())
+            .map(|chunk| (chunk.first, chunk.count, chunk.losses))
+            .collect();
+        assert_eq!(waiting, [(9, 1, 0)]);
+    }
+
+    #[test]
+    fn nobody_gives_up_one_job_of_several_in_a_list() {
+        for (asked, jobs, known) in [
+            (Asked::AsSweep, 2, false),
+            (Asked::AsSweep, 1, true),
+            (Asked::AsBatch, 1, false),
+        ] {
+            let mut flight = Flight::new(100, 0);
+            let mut chunk = Chunk::list((), 0, 0, asked);
+            (0..jobs).for_each(|_| chunk.push(|_| Ok::<_, TooLong>(())).unwrap());
+            flight.push(chunk);
+            assert_eq!(flight.give_up().is_some(), known);
         }
     }
 }

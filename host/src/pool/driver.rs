@@ -37,6 +37,8 @@ pub(super) struct Seat {
     /// Why we killed it ourselves, and how many answers it had given by then: with more of them it was in another job
     /// when it died, and that job is innocent.
     killed_for: Option<(Cause, u64)>,
+    /// Whether that is told and counted already, although its process may not have ended yet.
+    is_told: bool,
     /// Jobs answered in this place, over all its workers.
     pub(super) jobs: u64,
     /// What they used.
@@ -458,7 +460,8 @@ impl Driver {
     /// Whether all workers that there should be are ready for jobs, or there is no hope of it.
     pub(super) fn is_complete(&self) -> bool {
         let mut seats = self.seats.iter().take(self.target);
-        self.start_failed || self.state != State::Open || seats.all(|seat| seat.ready)
+        let serves = |seat: &Seat| seat.ready && seat.killed_for.is_none();
+        self.start_failed || self.state != State::Open || seats.all(serves)
     }
 
     /// How many jobs wait in the queue.

@@ -37,9 +37,12 @@ use args::{Args, Command};
 use clap::Parser;
 use exit::Failure;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 fn main() -> ExitCode {
     host::init();
+    // By default a limit of file sizes ends a program without a word. Now the write that meets it fails, and is told.
+    let _ = signal_hook::flag::register(libc::SIGXFSZ, Arc::default());
     let code = match Args::try_parse_from(args::typed(std::env::args_os())) {
         Ok(args) => run_command(args.command),
         Err(error) => {

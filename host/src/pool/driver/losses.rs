@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 /// How long after a job's own time limit the worker is killed. The engine stops a guest within its tick of 2 ms; only a
 /// guest that sleeps in a host call, or a worker that no longer works, is left to this.
-const GRACE: Duration = Duration::from_millis(15);
+const GRACE: Duration = Duration::from_millis(12);
 /// How long a worker may take to begin a job that it has, or to take the next piece of its arguments, where jobs have
 /// a time limit: longer than even a crowded machine lets a process wait for its turn, and short enough that no caller waits
 /// a second beyond the limit for a worker that does nothing.
@@ -38,6 +38,7 @@ impl Driver {
             None => (seat.unclaimed.0).map(|since| since.elapsed()),
         };
         let killed_for = seat.killed_for.take();
+        let is_told = std::mem::take(&mut seat.is_told);
         let innocent = killed_for
             .as_ref()
             .is_some_and(|(_, answered)| link.answered() > *answered);
@@ -52,7 +53,7 @@ impl Driver {
             running,
             waiting,
         } = link.lose(broken, blame);
-        self.counts.lost += 1;
+        self.counts.lost += u64::from(!is_told);
         self.keeper_wanted = true;
         if killed_for.is_none() {
             self.losses.push_back(Instant::now());
@@ -102,24 +103,25 @@ impl Driver {
             None if attempt >= ATTEMPTS => Cause::Poisoned(end),
             None => Cause::WorkerLost(end),
         };
-        let fault = Box::new(Fault {
+        let fault = Fault {
             job: chunk.first,
             attempt,
             pid: Some(pid),
             cause,
             backtrace: Vec::new(),
             stderr,
-        });
-        deliver(
-            &chunk.owner,
-            Run::Fault {
-                fault,
-                worker: index,
-                wall,
-            },
-            &mut self.tasks,
-            &mut self.notes,
-        );
+        };
+        self.end_job(&chunk.owner, fault, index, wall);
+    }
+
+    /// Gives a job that ended without an answer its outcome.
+    fn end_job(&mut self, owner: &Task, fault: Fault, worker: usize, wall: Option<Duration>) {
+        let run = Run::Fault {
+            fault: Box::new(fault),
+            worker,
+            wall,
+        };
+        deliver(owner, run, &mut self.tasks, &mut self.notes);
         self.news = true;
         self.counts.done += 1;
     }
@@ -140,26 +142,15 @@ impl Driver {
     /// Gives every job of a chunk the same end.
     pub(super) fn fail(&mut self, chunk: &Jobs, cause: Cause, attempt: u32, pid: Option<u32>) {
         for job in chunk.first..chunk.first + u64::from(chunk.count) {
-            let fault = Box::new(Fault {
+            let fault = Fault {
                 job,
                 attempt,
                 pid,
                 cause: cause.clone(),
                 backtrace: Vec::new(),
                 stderr: String::new(),
-            });
-            deliver(
-                &chunk.owner,
-                Run::Fault {
-                    fault,
-                    worker: 0,
-                    wall: None,
-                },
-                &mut self.tasks,
-                &mut self.notes,
-            );
-            self.news = true;
-            self.counts.done += 1;
+            };
+            self.end_job(&chunk.owner, fault, 0, None);
         }
     }
 
@@ -179,8 +170,21 @@ impl Driver {
             };
             match link.running_for() {
                 Some(running) if running > limit + GRACE => {
-                    seat.killed_for = Some((Cause::Timeout(limit), link.answered()));
-                    link.kill();
+                    let (pid, cause) = (link.pid(), Cause::Timeout(limit));
+                    seat.killed_for = Some((cause.clone(), link.answered()));
+                    if let Some((owner, job, attempt, stderr)) = link.kill_and_give_up() {
+                        seat.is_told = true;
+                        self.counts.lost += 1;
+                        let fault = Fault {
+                            job,
+                            attempt,
+                            pid: Some(pid),
+                            cause,
+                            backtrace: Vec::new(),
+                            stderr,
+                        };
+                        self.end_job(&owner, fault, index, Some(running));
+                    }
                 }
                 // It has jobs, and does not begin: as good as dead.
                 None if link.chunks() > 0

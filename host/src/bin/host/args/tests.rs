@@ -1,5 +1,6 @@
 use super::*;
 use clap::CommandFactory;
+use std::collections::BTreeSet;
 
 fn parse(line: &str) -> Result<Command, clap::Error> {
     let words = typed(line.split(' ').map(OsString::from));
@@ -14,8 +15,20 @@ fn map(line: &str) -> MapArgs {
 }
 
 #[test]
-fn the_commands_are_consistent() {
-    Args::command().debug_assert();
+fn no_two_options_of_a_command_have_the_same_name() {
+    let mut commands = 0;
+    for command in Args::command().get_subcommands() {
+        commands += 1;
+        let mut names = BTreeSet::new();
+        for option in command.get_arguments() {
+            let long = option.get_long().map(|name| format!("--{name}"));
+            let short = option.get_short().map(|name| format!("-{name}"));
+            for name in long.into_iter().chain(short) {
+                assert!(names.insert(name.clone()), "{}: {name}", command.get_name());
+            }
+        }
+    }
+    assert!(commands > 5);
 }
 
 #[test]
