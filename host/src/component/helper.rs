@@ -11,7 +11,7 @@ use crate::sealed;
 use crate::types::Description;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
-use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open};
+use rustix::process::{Pid, PidfdFlags, Resource, Signal, pidfd_open};
 use std::fs::File;
 use std::io::{self, Seek, Write};
 use std::os::unix::fs::FileExt;
@@ -77,13 +77,19 @@ fn limit_behind(end: &End, stderr: &str, options: &Options) -> Option<Limit> {
     };
     match Signal::from_named_raw(*signal)? {
         Signal::XCPU => Some(Limit::Time(options.time)),
-        Signal::XFSZ => Some(Limit::Code(MAX_ANSWER_BYTES)),
+        Signal::XFSZ => Some(Limit::Code(most_answer_bytes())),
         // So a Rust program ends that gets no memory.
         Signal::ABORT if stderr.contains("memory allocation of") => {
             Some(Limit::Memory(options.memory_bytes))
         }
         _ => None,
     }
+}
+
+/// The longest answer, which is a file: less where this process itself may write only smaller ones (`ulimit -f`).
+fn most_answer_bytes() -> u64 {
+    let own = rustix::process::getrlimit(Resource::Fsize).current;
+    own.map_or(MAX_ANSWER_BYTES, |own| own.min(MAX_ANSWER_BYTES))
 }
 
 fn request(source: &Source, options: &Options) -> Request {
@@ -102,7 +108,7 @@ fn request(source: &Source, options: &Options) -> Request {
             .saturating_add(1)
             .saturating_mul(processors),
         memory_bytes: options.memory_bytes,
-        answer_bytes: MAX_ANSWER_BYTES,
+        answer_bytes: most_answer_bytes(),
         sandbox: options.sandbox,
     }
 }
