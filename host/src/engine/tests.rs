@@ -5,7 +5,7 @@ mod account;
 mod clocks;
 mod limits;
 
-use super::{Guest, StderrSink, compiling, dynamic};
+use super::{Guest, Passing, StderrSink, compiling, dynamic};
 use crate::job::{Cause, Dir, FaultReport, Grants, Isolation, Limits, STDERR_KEPT};
 use crate::lockdown::Sandbox;
 use crate::shared::Homes;
@@ -162,9 +162,8 @@ impl Setup {
 impl Trial {
     fn call(&mut self, name: &str, arguments: &[u8]) -> Result<Vec<u8>, FaultReport> {
         let mut result = b"before".to_vec();
-        let called = self
-            .guest
-            .call(place(&self.functions, name), arguments, &mut result);
+        let passing = Passing::new(arguments, &mut result);
+        let called = self.guest.call(place(&self.functions, name), passing);
         assert!(result.starts_with(b"before"));
         let value = result.split_off(6);
         match called {
@@ -391,7 +390,9 @@ fn arguments_that_do_not_decode_are_a_fault_and_never_a_panic() {
 #[test]
 fn a_function_that_does_not_exist_is_a_fault() {
     let mut arith = setup(ARITH).load();
-    let fault = arith.guest.call(99, &[], &mut Vec::new()).unwrap_err();
+    let mut nothing = Vec::new();
+    let passing = Passing::new(&[], &mut nothing);
+    let fault = arith.guest.call(99, passing).unwrap_err();
     assert_eq!(fault.cause, Cause::Start("there is no function 99".into()));
 }
 
