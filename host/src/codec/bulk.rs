@@ -26,7 +26,7 @@ const _: () = assert!(
 ///
 /// # Safety
 /// Every pattern of `size_of::<Self>()` bytes is a value, and the type has no padding.
-unsafe trait Plain: Copy + for<'de> Deserialize<'de> + 'static {}
+pub(super) unsafe trait Plain: Copy + for<'de> Deserialize<'de> + 'static {}
 
 macro_rules! plain {
     ($($scalar:ty),*) => { $(

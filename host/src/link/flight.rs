@@ -7,7 +7,9 @@
 use super::Broken;
 use super::buffer::Buffer;
 use super::chunk::{Answers, Asked, Chunk};
+use crate::codec::Landing;
 use crate::job::FaultReport;
+use crate::ring;
 use crate::wire::{Header, Kind};
 use std::collections::VecDeque;
 
@@ -15,6 +17,8 @@ pub(crate) struct Flight<O> {
     chunks: VecDeque<Flying<O>>,
     /// Copied from the ring, but not yet a whole frame.
     inbox: Buffer,
+    /// The front answer, where it is a long list of numbers, and how many bytes fill its frame up behind them.
+    landing: Option<(Landing, usize)>,
     /// The longest result. A worker that announces more is lying.
     max_result_bytes: u32,
     /// How many bytes of each answer to a job by itself are its account.
@@ -36,6 +40,7 @@ impl<O> Flight<O> {
         Flight {
             chunks: VecDeque::new(),
             inbox: Buffer::new(),
+            landing: None,
             max_result_bytes,
             account_bytes,
             answered: 0,
@@ -83,11 +88,13 @@ impl<O> Flight<O> {
             .rposition(|flying| !unsent(flying))
             .map_or(0, |last| last + 1);
         for flying in self.chunks.range_mut(first..) {
-            let written = write(&flying.chunk.frames[flying.sent..])?;
-            flying.sent += written;
-            sent |= written > 0;
-            if unsent(flying) {
-                break;
+            while unsent(flying) {
+                let written = write(&flying.chunk.frames[flying.sent..])?;
+                flying.sent += written;
+                sent |= written > 0;
+                if written == 0 {
+                    return Ok(sent);
+                }
             }
         }
         Ok(sent)
@@ -95,11 +102,17 @@ impl<O> Flight<O> {
 
     /// Whether an answer or a chunk is on its way that is too long to be in the ring at once.
     pub(crate) fn is_streaming(&self) -> bool {
-        !self.inbox.is_empty() || self.has_unsent()
+        !self.inbox.is_empty() || self.landing.is_some() || self.has_unsent()
     }
 
     pub(crate) fn has_unsent(&self) -> bool {
         (self.chunks.back()).is_some_and(|flying| flying.sent < flying.chunk.frames.len())
+    }
+
+    /// Where the next bytes of answers go, if not into the inbox, before they are [read](Flight::read).
+    pub(crate) fn landing(&mut self) -> Option<&mut Landing> {
+        let landing = self.landing.as_mut().map(|(landing, _)| landing);
+        landing.filter(|landing| landing.left() > 0)
     }
 
     /// Where bytes of answers are appended, to be [read](Flight::read).
@@ -109,7 +122,9 @@ impl<O> Flight<O> {
 
     /// Passes on the whole answers in the inbox, a row of jobs of one chunk at a time.
     pub(crate) fn read(&mut self, mut deliver: impl FnMut(&O, Answers)) -> Result<(), Broken> {
-        let mut start = 0;
+        let Some(mut start) = self.land(&mut deliver) else {
+            return Ok(());
+        };
         while start < self.inbox.len() {
             let row = self.row(start)?;
             if row.count == 0 {
@@ -146,12 +161,66 @@ impl<O> Flight<O> {
         Ok(())
     }
 
+    /// Passes on the answer that landed, if one did and is whole, and says from where on the inbox has other answers. `None`
+    /// if more of this one is to come.
+    fn land(&mut self, deliver: &mut impl FnMut(&O, Answers)) -> Option<usize> {
+        let Some((landing, filling)) = &self.landing else {
+            return Some(0);
+        };
+        if landing.left() > 0 || self.inbox.len() < *filling {
+            return None;
+        }
+        let (landing, filling) = self.landing.take()?;
+        let flying = self.chunks.front_mut()?;
+        let row = Row {
+            count: 1,
+            ..Row::at(0)
+        };
+        let answers = flying.chunk.answers(flying.answered, &row, Buffer::new());
+        deliver(&flying.chunk.owner, answers.landed(landing));
+        self.answered += 1;
+        flying.answered += 1;
+        if flying.answered == flying.chunk.count {
+            self.chunks.pop_front();
+        }
+        Some(filling)
+    }
+
     /// Takes memory for the rest of a long answer at once, now that its length is known and was checked.
     fn make_room(&mut self) {
         let header = self.inbox.first_chunk().copied().and_then(Header::decode);
-        if let Some(header) = header {
-            self.inbox.grow(header.frame_bytes());
+        let Some(header) = header.filter(|header| header.frame_bytes() > self.inbox.len()) else {
+            return;
+        };
+        match self.room_to_land(&header) {
+            Some(landing) => {
+                self.inbox.clear();
+                self.landing = Some((landing, header.frame_bytes() - header.payload().end));
+            }
+            None => self.inbox.grow(header.frame_bytes()),
         }
+    }
+
+    /// Memory for an answer that is too long for the ring, where it is a list of numbers, with those that are here.
+    fn room_to_land(&self, header: &Header) -> Option<Landing> {
+        let front = self.chunks.front()?;
+        let item_bytes = front.chunk.item_bytes.filter(|_| front.chunk.asked().is_none())?;
+        let is_long = header.frame_bytes() > ring::CAPACITY;
+        if !is_long || header.kind != Kind::Value || self.account_bytes > 0 {
+            return None;
+        }
+        let (count, numbers) = self.inbox.get(Header::BYTES..)?.split_first_chunk()?;
+        let mut landing = Landing::new(item_bytes, u32::from_le_bytes(*count) as usize)?;
+        // A length that is not that of so many numbers is found when the bytes are decoded.
+        if landing.bytes() + count.len() != header.length as usize {
+            return None;
+        }
+        let here = numbers.len().min(landing.left());
+        let copied = landing.fill(here, |room| {
+            Ok::<_, Broken>(room.write_copy_of_slice(&numbers[..here]))
+        });
+        copied.ok().filter(|&copied| copied == numbers.len())?;
+        Some(landing)
     }
 
     /// Takes back the batches whose jobs have to be asked one by one.

@@ -193,6 +193,13 @@ impl<'p> Call<'p> {
         &self.signature().result
     }
 
+    /// A chunk of jobs from `first` on, each in a frame of its own.
+    pub(super) fn chunk<O>(&self, owner: O, first: u64) -> Chunk<O> {
+        let mut chunk = Chunk::new(owner, self.function as u32, first);
+        chunk.item_bytes = codec::item_bytes(self.result());
+        chunk
+    }
+
     /// Adds a job with these arguments to a chunk, and says how many bytes they take.
     pub(super) fn push<P: Serialize + ?Sized, O>(
         &self,
@@ -214,7 +221,7 @@ impl<'p> Call<'p> {
 
     pub(super) fn one<P: Serialize, R: DeserializeOwned>(self, arguments: &P) -> Result<R, Error> {
         let task = self.task(Home::Call);
-        let mut job = Chunk::new(task, self.function as u32, 0);
+        let mut job = self.chunk(task, 0);
         self.push(arguments, &mut job)?;
         match self.shared.run(job).ok_or(Error::Closed)? {
             Run::Fault { fault, .. } => Err((*fault).into()),
