@@ -502,7 +502,6 @@ impl<O> Link<O> {
             Ok(None) | Err(_) => End::Unknown,
         }
     }
-
 }
 
 /// Wakes the worker if it sleeps, and says whether it did.

@@ -268,7 +268,9 @@ impl Reader {
     pub(crate) fn take(&mut self, into: &mut Vec<u8>) -> Result<usize, OutOfBounds> {
         let available = self.available()?;
         into.reserve(available);
-        let taken = self.take_into(&mut into.spare_capacity_mut()[..available])?.len();
+        let taken = self
+            .take_into(&mut into.spare_capacity_mut()[..available])?
+            .len();
         // SAFETY: so many bytes of the spare capacity were just initialised.
         unsafe { into.set_len(into.len() + taken) };
         Ok(taken)

@@ -373,7 +373,11 @@ impl Server<'_> {
         let head = (!is_batch && !self.accounts).then_some(*header);
         let mut streaming = Streaming::new(&mut self.line, head, self.max_result_bytes);
         let (result, was_streamed) = if is_here {
-            let result = call(&self.requests.peek(frame_bytes)[header.payload()], 0, &mut streaming);
+            let result = call(
+                &self.requests.peek(frame_bytes)[header.payload()],
+                0,
+                &mut streaming,
+            );
             (result, streaming.end()?)
         } else if is_gathered {
             let result = call(&long[header.payload()], 0, &mut streaming);

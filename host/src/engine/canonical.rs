@@ -178,7 +178,10 @@ fn lower_text<T>(cx: &mut LowerContext<'_, T>, text: &str) -> Result<[ValRaw; 2]
 fn check(types: &ComponentTypes, ty: &InterfaceType) -> Result<()> {
     let check = |ty: &InterfaceType| check(types, ty);
     match *ty {
-        InterfaceType::Record(i) => types[i].fields.iter().try_for_each(|field| check(&field.ty)),
+        InterfaceType::Record(i) => types[i]
+            .fields
+            .iter()
+            .try_for_each(|field| check(&field.ty)),
         InterfaceType::Tuple(i) => types[i].types.iter().try_for_each(check),
         InterfaceType::List(i) => check(&types[i].element),
         InterfaceType::Option(i) => check(&types[i].ty),

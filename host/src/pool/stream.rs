@@ -438,7 +438,10 @@ impl<R: DeserializeOwned> Reading<R> {
                 let answer = answers.next()?;
                 usage = Usage {
                     attempts: answer.attempt,
-                    result_bytes: answer.result.as_ref().map_or(0, |result| result.len() as u64),
+                    result_bytes: answer
+                        .result
+                        .as_ref()
+                        .map_or(0, |result| result.len() as u64),
                     ..answer.account.map_or_else(Usage::default, Usage::from)
                 };
                 (answer.job, outcome(answer, call, self.pid))

@@ -69,7 +69,9 @@ impl<'s, 'a> Streaming<'s, 'a> {
 
     fn fill(&mut self, mut into: &mut [u8]) -> Result<(), Errno> {
         while !into.is_empty() {
-            let read = self.next(into.len(), |piece| into[..piece.len()].copy_from_slice(piece))?;
+            let read = self.next(into.len(), |piece| {
+                into[..piece.len()].copy_from_slice(piece)
+            })?;
             into = &mut into[read..];
         }
         Ok(())

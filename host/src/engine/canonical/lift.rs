@@ -81,7 +81,12 @@ impl Output<'_, '_> {
     }
 
     /// Writes which case it is, and says what that carries.
-    fn case(&mut self, cx: &LiftContext<'_>, ty: InterfaceType, case: u32) -> Result<Option<InterfaceType>> {
+    fn case(
+        &mut self,
+        cx: &LiftContext<'_>,
+        ty: InterfaceType,
+        case: u32,
+    ) -> Result<Option<InterfaceType>> {
         let payload = payload(cx.types, ty, case as usize)
             .ok_or_else(|| Error::msg(format!("discriminant {case} out of range")))?;
         match ty {
@@ -214,7 +219,9 @@ fn list<'m>(
     let (start, count) = (number(cx, place)? as usize, number(cx, place + 4)? as usize);
     let abi = cx.types.canonical_abi(&item);
     let size = abi.size32 as usize;
-    let items = count.checked_mul(size).and_then(|bytes| slice(cx, start, bytes));
+    let items = count
+        .checked_mul(size)
+        .and_then(|bytes| slice(cx, start, bytes));
     let items = items.ok_or_else(|| Error::msg("list pointer/length out of bounds of memory"))?;
     if !start.is_multiple_of(abi.align32 as usize) {
         return Err(Error::msg("list pointer is not aligned"));
@@ -236,7 +243,10 @@ fn list<'m>(
 fn text(cx: &mut LiftContext<'_>, place: usize, out: &mut Output<'_, '_>) -> Result<()> {
     let pair = slice(cx, place, 8).ok_or_else(beyond)?;
     if cx.options().string_encoding != StringEncoding::Utf8 {
-        put_text(&String::linear_lift_from_memory(cx, InterfaceType::String, pair)?, out.bytes);
+        put_text(
+            &String::linear_lift_from_memory(cx, InterfaceType::String, pair)?,
+            out.bytes,
+        );
         return Ok(());
     }
     let (start, length) = (number(cx, place)? as usize, number(cx, place + 4)? as usize);

@@ -135,7 +135,11 @@ fn store<T>(
             let bits = flags(types[i].names.len(), from)?;
             let size = types.canonical_abi(&ty).size32 as usize;
             let room = cx.as_slice_mut().get_mut(place..).unwrap_or_default();
-            for (place, byte) in room.iter_mut().zip(bits.into_iter().chain([0; 4])).take(size) {
+            for (place, byte) in room
+                .iter_mut()
+                .zip(bits.into_iter().chain([0; 4]))
+                .take(size)
+            {
                 *place = byte;
             }
         }
@@ -216,9 +220,7 @@ fn case<'t>(
     from: &mut Passing<'_>,
 ) -> Result<(usize, Option<InterfaceType>, &'t VariantInfo)> {
     let (case, info, unknown) = match ty {
-        InterfaceType::Variant(i) => {
-            (from.length()?, &types[i].info, "a variant has no such case")
-        }
+        InterfaceType::Variant(i) => (from.length()?, &types[i].info, "a variant has no such case"),
         InterfaceType::Enum(i) => (from.length()?, &types[i].info, "an enum has no such case"),
         InterfaceType::Option(i) => (from.bool()?.into(), &types[i].info, ""),
         InterfaceType::Result(i) => (from.bool()?.into(), &types[i].info, ""),
@@ -234,7 +236,9 @@ fn flat_count(types: &ComponentTypes, ty: InterfaceType) -> usize {
 }
 
 fn put(to: &mut IterMut<'_, ValRaw>, value: ValRaw) -> Result<()> {
-    let place = to.next().ok_or_else(|| Error::msg("too many core values"))?;
+    let place = to
+        .next()
+        .ok_or_else(|| Error::msg("too many core values"))?;
     *place = value;
     Ok(())
 }
