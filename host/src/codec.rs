@@ -24,6 +24,7 @@ mod encode;
 mod fit;
 mod landing;
 
+pub(crate) use bulk::only_list;
 pub(crate) use decode::decode;
 pub use encode::EncodeError;
 pub(crate) use encode::encode;

@@ -11,6 +11,7 @@ mod buffer;
 mod chunk;
 mod flight;
 mod kernel;
+mod loan;
 
 use crate::job::End;
 use crate::lockdown::WallReport;
@@ -21,6 +22,7 @@ use crate::wire::{self, Account, Hello};
 pub(crate) use account::Bounds;
 pub(crate) use chunk::{Answer, Answers, Asked, Chunk, Encoded};
 pub(crate) use flight::Flight;
+pub(crate) use loan::lend;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::io::Errno;

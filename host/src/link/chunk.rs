@@ -10,8 +10,10 @@
 use super::account::Bounds;
 use super::buffer::Buffer;
 use super::flight::Row;
+use super::loan::Loan;
 use crate::codec::Landing;
 use crate::job::{Cause, FaultReport, Totals};
+use crate::ring;
 use crate::wire::{self, Account, ChunkHead, Header, Kind, TooLong};
 use std::time::Duration;
 
@@ -28,6 +30,8 @@ pub(crate) struct Chunk<O> {
     /// How many workers were lost while its first job was the next that they would have started.
     pub(crate) losses: u32,
     pub(crate) frames: Buffer,
+    /// The arguments of the only job, behind its frame's head, where they are lent.
+    lent: Option<Loan>,
     /// If the jobs are a list: how they are asked, and where the arguments of each end in the frames.
     list: Option<(Asked, Vec<u32>)>,
     /// If each result is a list of numbers: how many bytes each of those takes.
@@ -59,6 +63,7 @@ impl<O> Chunk<O> {
             attempts: 0,
             losses: 0,
             frames: zeros(Self::HEAD_BYTES),
+            lent: None,
             list: None,
             item_bytes: None,
         }
@@ -104,6 +109,42 @@ impl<O> Chunk<O> {
         }
         self.count += 1;
         Ok(())
+    }
+
+    /// Adds the only job, whose arguments are a list of so many items that is lent.
+    pub(crate) fn borrow(&mut self, count: usize, items: Loan) -> Result<(), TooLong> {
+        let count = wire::length_field(count)?;
+        let length = wire::length_field(size_of_val(&count) + items.len())?;
+        let header = Header {
+            kind: Kind::Job,
+            job: self.first as u32,
+            length,
+        };
+        self.frames.extend_from_slice(&header.encode());
+        self.frames.extend_from_slice(&count.to_le_bytes());
+        self.lent = Some(items);
+        self.count += 1;
+        Ok(())
+    }
+
+    /// How many bytes travel.
+    pub(crate) fn bytes(&self) -> usize {
+        let lent = self.lent.as_ref().map_or(0, Loan::len);
+        (self.frames.len() + lent).next_multiple_of(8)
+    }
+
+    /// Does something with the next bytes after so many, with some of them or all.
+    pub(super) fn after<T>(&self, sent: usize, with: impl FnOnce(&[u8]) -> T) -> T {
+        match (&self.lent, sent.checked_sub(self.frames.len())) {
+            (Some(lent), Some(read)) if read < lent.len() => {
+                // No more than a ring takes at once, as it might have to be made up.
+                let end = lent.len().min(read + ring::CAPACITY);
+                lent.read(read..end, with)
+            }
+            (_, None) => with(&self.frames[sent..]),
+            // What fills the frame up.
+            _ => with(&[0; 8][..self.bytes() - sent]),
+        }
     }
 
     /// Writes the head, now that no job is added or taken any more.

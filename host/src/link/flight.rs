@@ -81,7 +81,7 @@ impl<O> Flight<O> {
     ) -> Result<bool, E> {
         let mut sent = false;
         // What is unsent stands at the end, so look for its start from there.
-        let unsent = |flying: &Flying<O>| flying.sent < flying.chunk.frames.len();
+        let unsent = |flying: &Flying<O>| flying.sent < flying.chunk.bytes();
         let first = self
             .chunks
             .iter()
@@ -89,7 +89,7 @@ impl<O> Flight<O> {
             .map_or(0, |last| last + 1);
         for flying in self.chunks.range_mut(first..) {
             while unsent(flying) {
-                let written = write(&flying.chunk.frames[flying.sent..])?;
+                let written = flying.chunk.after(flying.sent, &mut write)?;
                 flying.sent += written;
                 sent |= written > 0;
                 if written == 0 {
@@ -106,7 +106,7 @@ impl<O> Flight<O> {
     }
 
     pub(crate) fn has_unsent(&self) -> bool {
-        (self.chunks.back()).is_some_and(|flying| flying.sent < flying.chunk.frames.len())
+        (self.chunks.back()).is_some_and(|flying| flying.sent < flying.chunk.bytes())
     }
 
     /// Where the next bytes of answers go, if not into the inbox, before they are [read](Flight::read).
@@ -315,7 +315,7 @@ impl<O> Flight<O> {
         if header.length < self.account_bytes {
             return Err(Broken("an answer without its account"));
         }
-        if flying.sent < flying.chunk.frames.len() && place + 1 == flying.chunk.count {
+        if flying.sent < flying.chunk.bytes() && place + 1 == flying.chunk.count {
             return Err(Broken("an answer to a job that it does not know yet"));
         }
         Ok(header)
@@ -339,7 +339,7 @@ impl<O> Flight<O> {
             }
         };
         let next = flying.chunk.first + u64::from(flying.answered);
-        if header.job != next as u32 & 0xff_ffff || flying.sent < flying.chunk.frames.len() {
+        if header.job != next as u32 & 0xff_ffff || flying.sent < flying.chunk.bytes() {
             return Err(Broken("an answer to another job than the one it was asked"));
         }
         if header.length > most {
