@@ -176,9 +176,9 @@ impl<O> Flight<O> {
             count: 1,
             ..Row::at(0)
         };
+        self.answered += 1;
         let answers = flying.chunk.answers(flying.answered, &row, Buffer::new());
         deliver(&flying.chunk.owner, answers.landed(landing));
-        self.answered += 1;
         flying.answered += 1;
         if flying.answered == flying.chunk.count {
             self.chunks.pop_front();

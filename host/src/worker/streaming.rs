@@ -48,10 +48,16 @@ impl<'s, 'a> Streaming<'s, 'a> {
     /// Takes what is left of the arguments, and says whether the answer was sent. Fails if the parent hung up.
     pub(super) fn end(mut self) -> Result<bool, Errno> {
         self.hung_up?;
+        self.take_rest()?;
+        Ok(self.was_sent)
+    }
+
+    /// Takes what is left of the frame: a parent believes no answer to a request that it has not sent to the end.
+    fn take_rest(&mut self) -> Result<(), Errno> {
         while let Some((_, 1..)) = self.incoming {
             self.next(usize::MAX, |_| ())?;
         }
-        Ok(self.was_sent)
+        Ok(())
     }
 
     /// Gives the next bytes of arguments to `to`, some but no more than `most`, and says how many.
@@ -78,6 +84,7 @@ impl<'s, 'a> Streaming<'s, 'a> {
     }
 
     fn send(&mut self, header: Header, pieces: &[&[u8]]) -> Result<(), Errno> {
+        self.take_rest()?;
         self.was_sent = true;
         self.line.write(&header.encode())?;
         for piece in pieces.iter().filter(|piece| !piece.is_empty()) {

@@ -16,6 +16,9 @@ use wasmtime::{Error, Result, ValRaw};
 /// How long a list has to be, in bytes, to go its own way: what a piece of a stream is.
 const LONG_BYTES: usize = 64 << 10;
 
+/// How many times as long as in memory a value is at most, but for the lists in it: an enum takes 1 byte there, and 4 here.
+const MOST_EXPANSION: usize = 4;
+
 /// Appends what the core value stands for to the result, or streams it.
 pub(super) fn result(
     cx: &mut LiftContext<'_>,
@@ -227,7 +230,8 @@ fn list<'m>(
         return Err(Error::msg("list pointer is not aligned"));
     }
     // Lists may share their memory, so that a few of them are more than all of it.
-    cx.consume_fuel(items.len())?;
+    let expansion = if is_plain(item) { 1 } else { MOST_EXPANSION };
+    cx.consume_fuel_array(items.len(), expansion)?;
     put_length(count, out.bytes);
     if !is_plain(item) {
         return (0..count).try_for_each(|number| load(cx, item, start + number * size, out));
