@@ -46,7 +46,7 @@ where
 
 #[test]
 fn values_longer_than_the_channel_come_back_as_they_were() {
-    let bytes: Vec<u8> = (0..LONG).map(|n| (n * n >> 3) as u8).collect();
+    let bytes: Vec<u8> = (0..LONG).map(|n| ((n * n) >> 3) as u8).collect();
     let numbers: Vec<i64> = (0..LONG as i64 / 8).map(|n| n * n - 1000).collect();
     let floats: Vec<f64> = numbers.iter().map(|n| *n as f64 / 3.0).collect();
     let text: String = (0..LONG / 4)

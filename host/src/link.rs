@@ -372,14 +372,14 @@ impl<O> Link<O> {
             requests, control, ..
         } = self;
         let woke = &mut self.woke;
-        Ok(self.flight.send(|frames| {
+        self.flight.send(|frames| {
             let written = requests.write(&frames[..frames.len().min(PIECE_BYTES)])?;
             if written > 0 {
                 requests.publish();
                 *woke |= ring(requests, control);
             }
-            Ok::<_, Broken>(written)
-        })?)
+            Ok(written)
+        })
     }
 
     /// Takes the answers that are there and passes them on, a row of jobs of one chunk at a time. Does not wait.

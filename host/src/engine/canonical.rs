@@ -109,8 +109,8 @@ unsafe impl Lower for Arguments {
         ty: InterfaceType,
         to: &mut MaybeUninit<Self::Lower>,
     ) -> Result<()> {
-        to.write(running(|passing| lower::arguments(cx, ty, passing))?);
-        Ok(())
+        let values = to.write([ValRaw::u64(0); MOST_FLAT]);
+        running(|passing| lower::arguments(cx, ty, passing, values))
     }
 
     fn linear_lower_to_memory<T>(

@@ -364,6 +364,57 @@ fn arguments_that_are_longer_than_they_say_are_no_arguments() {
     assert!(pieces.sent == bytes);
 }
 
+/// A function whose result is whatever the memory was filled with.
+const ANYTHING: &str = r#"(component
+  (core module $code
+    (memory (export "memory") 1)
+    (func (export "realloc") (param i32 i32 i32 i32) (result i32) (i32.const 0))
+    (func (export "fill") (param i32 i32))
+    (func (export "get") (result i32) (i32.const 0)))
+  (core instance $c (instantiate $code))
+  (type $colours (enum "red" "green" "blue"))
+  (export $colour "colour" (type $colours))
+  (type $permissions (flags "r" "w" "x"))
+  (export $rights "rights" (type $permissions))
+  (type $shapes (variant (case "text" string) (case "number" (option u64)) (case "none") (case "pairs" (list (tuple char bool)))))
+  (export $shape "shape" (type $shapes))
+  (type $parts (record (field "shape" $shape) (field "colour" $colour) (field "rights" $rights) (field "float" f64)
+    (field "lists" (list (list u16))) (field "outcome" (result (list u8) (error $colour)))))
+  (export $whole "whole" (type $parts))
+  (func (export "fill") (param "bytes" (list u8))
+    (canon lift (core func $c "fill") (memory (core memory $c "memory")) (realloc (core func $c "realloc"))))
+  (func (export "get") (result $whole) (canon lift (core func $c "get") (memory (core memory $c "memory")))))"#;
+
+#[test]
+fn a_result_of_any_bytes_is_the_same_value_or_a_fault_in_each_way_to_call() {
+    let mut canonical = setup(ANYTHING.as_bytes()).load();
+    let mut dynamic = setup(ANYTHING.as_bytes()).load().dynamic();
+    let mut dice = Dice(3);
+    let (mut values, mut faults) = (0, 0);
+    for _ in 0..3_000 {
+        let mut word = || match dice.roll(8) {
+            0 => dice.roll(1 << 32) as u32,
+            1..4 => dice.roll(4) as u32,
+            _ => 8 * dice.roll(40) as u32,
+        };
+        let words: Vec<u8> = (0..64).flat_map(|_| word().to_le_bytes()).collect();
+        let memory = [&(words.len() as u32).to_le_bytes()[..], &words].concat();
+        let [one, other] = [&mut canonical, &mut dynamic].map(|trial| {
+            trial.call("fill", &memory).unwrap();
+            trial.call("get", &[])
+        });
+        match (one, other) {
+            (Ok(one), Ok(other)) => {
+                assert!(one == other, "{words:?}");
+                values += 1;
+            }
+            (Err(_), Err(_)) => faults += 1,
+            (one, other) => panic!("{words:?}: {:?} and {:?}", one.err(), other.err()),
+        }
+    }
+    assert!(values > 100 && faults > 100, "{values} and {faults}");
+}
+
 #[test]
 fn every_shape_agrees_with_the_dynamic_way() {
     // One function for each number of parameters and each kind: the sum of what it takes, or its last.

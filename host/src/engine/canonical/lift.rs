@@ -78,7 +78,7 @@ impl Output<'_, '_> {
     fn flags(&mut self, names: usize, bits: &[u8]) {
         let bytes = names.div_ceil(8);
         self.bytes.extend_from_slice(&bits[..bytes]);
-        if let Some(last) = self.bytes.last_mut().filter(|_| names % 8 != 0) {
+        if let Some(last) = self.bytes.last_mut().filter(|_| !names.is_multiple_of(8)) {
             *last &= (1 << (names % 8)) - 1;
         }
     }

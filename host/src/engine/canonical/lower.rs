@@ -10,13 +10,13 @@ use wasmtime::component::__internal::wasmtime_environ::component::VariantInfo;
 use wasmtime::component::__internal::{ComponentTypes, InterfaceType, LowerContext};
 use wasmtime::{Error, Result, ValRaw};
 
-/// The core values that stand for all arguments together.
+/// Writes the core values that stand for all arguments together.
 pub(super) fn arguments<T>(
     cx: &mut LowerContext<'_, T>,
     ty: InterfaceType,
     from: &mut Passing<'_>,
-) -> Result<[ValRaw; MOST_FLAT]> {
-    let mut values = [ValRaw::u64(0); MOST_FLAT];
+    values: &mut [ValRaw; MOST_FLAT],
+) -> Result<()> {
     let abi = cx.types.canonical_abi(&ty);
     if abi.flat_count(MOST_FLAT).is_some() {
         flat(cx, ty, from, &mut values.iter_mut())?;
@@ -25,8 +25,7 @@ pub(super) fn arguments<T>(
         store(cx, ty, from, place)?;
         values[0] = ValRaw::u64(place as u64);
     }
-    from.end()?;
-    Ok(values)
+    from.end()
 }
 
 /// Writes the next value as core values. A core value of 32 bits is written with 64, as it may stand where a case of
@@ -206,7 +205,7 @@ fn flags(names: usize, from: &mut Passing<'_>) -> Result<Vec<u8>> {
     let mut bits = vec![0; names.div_ceil(8)];
     from.fill(&mut bits)?;
     match bits.last() {
-        Some(last) if names % 8 != 0 && last >> (names % 8) != 0 => {
+        Some(last) if !names.is_multiple_of(8) && last >> (names % 8) != 0 => {
             Err(Undecodable("a flag is set that has no name").into())
         }
         _ => Ok(bits),
