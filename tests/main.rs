@@ -11,6 +11,7 @@
 
 mod accounts;
 mod batches;
+mod bulk;
 mod components;
 mod guests;
 mod hostile;

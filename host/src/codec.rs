@@ -22,11 +22,14 @@ mod decode;
 mod dynamic;
 mod encode;
 mod fit;
+mod landing;
 
+pub(crate) use bulk::only_list;
 pub(crate) use decode::decode;
 pub use encode::EncodeError;
 pub(crate) use encode::encode;
 pub(crate) use fit::{accepts, gives};
+pub(crate) use landing::{Landing, item_bytes};
 
 use crate::types::Type;
 

@@ -3,6 +3,7 @@
 //! This module doesn't know that it runs in a child process.
 
 mod calls;
+mod canonical;
 mod clock;
 mod coarse;
 mod code;
@@ -12,7 +13,7 @@ mod imports;
 mod instance;
 mod job;
 mod memory;
-mod number;
+mod passing;
 mod proposals;
 mod reader;
 mod report;
@@ -21,12 +22,12 @@ mod stderr;
 pub(crate) mod sweep;
 #[cfg(test)]
 mod tests;
-mod typed;
 mod waiting;
 mod written;
 
 pub(crate) use config::compiling;
 pub(crate) use instance::{Used, copied_bytes};
+pub(crate) use passing::{Passing, Stream};
 pub(crate) use stderr::StderrSink;
 
 use crate::job::{FaultReport, Grants, Isolation};
@@ -79,7 +80,7 @@ pub(crate) struct Guest {
 struct Export {
     function: Function,
     index: ComponentExportIndex,
-    bind: typed::Bind,
+    bind: canonical::Bind,
     /// The number of the loop that sweeps it.
     sweep: Option<u32>,
 }
@@ -144,16 +145,16 @@ impl Guest {
         }
     }
 
-    /// Calls the function with this index in the description, and appends its encoded result to `result`.
+    /// Calls the function with this index in the description, on what is passed.
     ///
     /// # Errors
     ///
-    /// The guest failed, and `result` is as long as before. Its instance is gone: the next call makes a new one.
+    /// The guest failed, and the result is as long as before. Its instance is gone: the next call makes a new one. If the
+    /// result was streamed by then, only what comes after a result failed.
     pub(crate) fn call(
         &mut self,
         function: u32,
-        arguments: &[u8],
-        result: &mut Vec<u8>,
+        mut passing: Passing<'_>,
     ) -> Result<(), FaultReport> {
         self.template.stderr.forget();
         if let Some(clock) = &mut self.clock {
@@ -166,7 +167,7 @@ impl Guest {
             Some(instance) => instance,
             None => self.instantiate()?,
         };
-        let ran = self.run(&mut instance, function, arguments, result);
+        let ran = self.run(&mut instance, function, &mut passing);
         if let Some(used) = &mut self.used {
             *used = instance.used();
         }
@@ -256,7 +257,9 @@ impl Guest {
     fn instantiate(&self) -> Result<Box<Instance>, FaultReport> {
         let mut instance = Box::new(self.template.instantiate(self.deadline_ticks())?);
         if let Some((function, arguments)) = &self.initializer {
-            let ran = self.run(&mut instance, *function, arguments, &mut Vec::new());
+            let mut nothing = Vec::new();
+            let passing = &mut Passing::new(arguments, &mut nothing);
+            let ran = self.run(&mut instance, *function, passing);
             ran.map_err(report::of_start)?;
         }
         Ok(instance)
@@ -266,8 +269,7 @@ impl Guest {
         &self,
         instance: &mut Instance,
         function: u32,
-        arguments: &[u8],
-        result: &mut Vec<u8>,
+        passing: &mut Passing<'_>,
     ) -> Result<(), FaultReport> {
         let place = function as usize;
         let Some(export) = self.functions.get(place) else {
@@ -275,7 +277,7 @@ impl Guest {
         };
         let called = instance
             .prepare(self.running, self.deadline_ticks())
-            .and_then(|()| instance.call(place, export, arguments, result));
+            .and_then(|()| instance.call(place, export, passing));
         called.map_err(|error| self.template.report(&error, &instance.store))
     }
 
@@ -324,7 +326,10 @@ fn export(
         })?;
     Ok(Export {
         index,
-        bind: typed::binding(function).unwrap_or(dynamic::bind),
+        bind: match function.takes_objects() {
+            true => dynamic::bind,
+            false => canonical::bind,
+        },
         sweep,
         function: function.clone(),
     })

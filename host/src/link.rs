@@ -11,6 +11,7 @@ mod buffer;
 mod chunk;
 mod flight;
 mod kernel;
+mod loan;
 
 use crate::job::End;
 use crate::lockdown::WallReport;
@@ -19,8 +20,9 @@ use crate::role::{self, NoChildren, Role};
 use crate::shared::{Hub, ManagerError, Seat, Shared, SharedError, Whose};
 use crate::wire::{self, Account, Hello};
 pub(crate) use account::Bounds;
-pub(crate) use chunk::{Answer, Answers, Asked, Chunk};
+pub(crate) use chunk::{Answer, Answers, Asked, Chunk, Encoded};
 pub(crate) use flight::Flight;
+pub(crate) use loan::lend;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::io::Errno;
@@ -35,6 +37,10 @@ use std::path::PathBuf;
 use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
+
+/// How much of what is long is moved at a time, in bytes: the worker copies one piece while the next is written, or writes one
+/// while another is copied, and all of them stay in a core's cache.
+const PIECE_BYTES: usize = 64 << 10;
 
 /// What all workers of a pool are started with.
 #[derive(Debug)]
@@ -365,22 +371,32 @@ impl<O> Link<O> {
 
     /// Sends what the ring had no space for before. Says whether there was any of it, and space.
     pub(crate) fn flush(&mut self) -> Result<bool, Broken> {
-        let requests = &mut self.requests;
-        let sent = self.flight.send(|frames| requests.write(frames))?;
-        if sent {
-            self.requests.publish();
-            self.woke |= self.ring();
-        }
-        Ok(sent)
+        let Link {
+            requests, control, ..
+        } = self;
+        let woke = &mut self.woke;
+        self.flight.send(|frames| {
+            let written = requests.write(&frames[..frames.len().min(PIECE_BYTES)])?;
+            if written > 0 {
+                requests.publish();
+                *woke |= ring(requests, control);
+            }
+            Ok(written)
+        })
     }
 
     /// Takes the answers that are there and passes them on, a row of jobs of one chunk at a time. Does not wait.
     pub(crate) fn collect(&mut self, deliver: impl FnMut(&O, Answers)) -> Result<bool, Broken> {
-        if self.answers.take(self.flight.inbox())? == 0 {
+        let answers = &mut self.answers;
+        let taken = match self.flight.landing() {
+            Some(landing) => landing.fill(PIECE_BYTES, |room| answers.take_into(room))?,
+            None => answers.take(self.flight.inbox())?,
+        };
+        if taken == 0 {
             return Ok(false);
         }
         // The worker may be waiting for the space that this gave back.
-        self.ring();
+        ring(&self.requests, &self.control);
         self.flight.read(deliver)?;
         Ok(true)
     }
@@ -508,20 +524,17 @@ impl<O> Link<O> {
             Ok(None) | Err(_) => End::Unknown,
         }
     }
+}
 
-    /// Wakes the worker if it sleeps, and says whether it did.
-    fn ring(&self) -> bool {
-        let sleeps = self.requests.peer_sleeps();
-        if sleeps {
-            // A full socket has woken the worker already, a closed one shows in the next look at it.
-            let _ = rustix::net::send(
-                &self.control,
-                &[1],
-                SendFlags::NOSIGNAL | SendFlags::DONTWAIT,
-            );
-        }
-        sleeps
+/// Wakes the worker if it sleeps, and says whether it did.
+fn ring(requests: &Writer, control: &OwnedFd) -> bool {
+    let sleeps = requests.peer_sleeps();
+    if sleeps {
+        // A full socket has woken the worker already, a closed one shows in the next look at it.
+        let flags = SendFlags::NOSIGNAL | SendFlags::DONTWAIT;
+        let _ = rustix::net::send(control, &[1], flags);
     }
+    sleeps
 }
 
 impl<O> Drop for Link<O> {

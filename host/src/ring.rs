@@ -47,6 +47,7 @@ use protocol::{Reading, Rung, Writing};
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{MemfdFlags, SealFlags};
 use rustix::mm::{MapFlags, ProtFlags};
+use std::mem::MaybeUninit;
 use std::ptr::NonNull;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
@@ -265,18 +266,33 @@ impl Reader {
 
     /// Takes all there is: copies it once to the end of `into`, and says how many bytes it was.
     pub(crate) fn take(&mut self, into: &mut Vec<u8>) -> Result<usize, OutOfBounds> {
+        let available = self.available()?;
+        into.reserve(available);
+        let taken = self
+            .take_into(&mut into.spare_capacity_mut()[..available])?
+            .len();
+        // SAFETY: so many bytes of the spare capacity were just initialised.
+        unsafe { into.set_len(into.len() + taken) };
+        Ok(taken)
+    }
+
+    /// Takes what there is and fits: copies it once to the front of `into`, and gives that part of it.
+    pub(crate) fn take_into<'s>(
+        &mut self,
+        into: &'s mut [MaybeUninit<u8>],
+    ) -> Result<&'s mut [u8], OutOfBounds> {
         let (published, taken) = (self.peer.word(Word::Published), self.own.word(Word::Taken));
-        self.index.take(published, taken, |place, length| {
-            into.reserve(length);
-            // SAFETY: `length` published bytes, no more than a capacity, are contiguous by the double mapping. A hostile
-            // peer may still be writing there; then the copy holds any bytes, which are checked after this. The space
-            // was reserved, and copying initialises it.
-            unsafe {
-                let end = into.as_mut_ptr().add(into.len());
-                std::ptr::copy_nonoverlapping(self.peer.data(place), end, length);
-                into.set_len(into.len() + length);
-            }
-        })
+        let start = into.as_mut_ptr().cast::<u8>();
+        let length = self
+            .index
+            .take(into.len(), published, taken, |place, length| {
+                // SAFETY: `length` published bytes, no more than a capacity, are contiguous by the double mapping, and `into`
+                // has room for them. A hostile peer may still be writing there; then the copy holds any bytes, which are
+                // checked after this.
+                unsafe { std::ptr::copy_nonoverlapping(self.peer.data(place), start, length) };
+            })?;
+        // SAFETY: so many bytes at the front of `into` were just initialised, and it is borrowed for as long as they are.
+        Ok(unsafe { std::slice::from_raw_parts_mut(start, length) })
     }
 
     /// The first `length` bytes, which must be available, in place. Only for a side that trusts its peer: the worker.

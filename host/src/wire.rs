@@ -169,6 +169,11 @@ impl Header {
         Header::BYTES + (self.length as usize).next_multiple_of(8)
     }
 
+    /// Where in the frame the payload lies.
+    pub(crate) fn payload(&self) -> std::ops::Range<usize> {
+        Header::BYTES..Header::BYTES + self.length as usize
+    }
+
     pub(crate) fn encode(self) -> [u8; 8] {
         (u64::from(self.length) | u64::from(self.job & 0xff_ffff) << 32 | (self.kind as u64) << 56)
             .to_le_bytes()

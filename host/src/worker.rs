@@ -3,16 +3,19 @@
 //! A worker doesn't know that it has siblings. It trusts its parent, and nothing of what its guest says or does: the
 //! engine holds that.
 
+mod line;
 mod meter;
+mod streaming;
 
-use crate::engine::{self, Engine, Guest};
+use crate::engine::{self, Engine, Guest, Passing};
 use crate::job::{Cause, FaultReport};
 use crate::lockdown::calls::Needs;
 use crate::lockdown::{self, Before, Lockdown, Missing, WallReport};
-use crate::ring::{self, Bell, Log, Reader, Writer};
+use crate::ring::{self, Log, Reader};
 use crate::shared::{Client, Ends, Homes, Party, Segment};
-use crate::wire::{self, Header, Hello, Kind, Start};
+use crate::wire::{self, ChunkHead, Header, Hello, Kind, Start};
 use anyhow::{Context, bail, ensure};
+use line::Line;
 use meter::Meter;
 use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use rustix::io::Errno;
@@ -23,6 +26,7 @@ use std::mem::MaybeUninit;
 use std::os::unix::fs::FileExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
+use streaming::Streaming;
 
 /// Serves the parent at the other end of standard input, and returns when it hangs up.
 pub(crate) fn serve() -> i32 {
@@ -73,9 +77,6 @@ const OWN_BYTES: u64 = 1 << 30;
 /// How many descriptors a worker without granted directories may have; it uses 6, and can open none.
 const DESCRIPTORS: u64 = 32;
 
-/// More answers than any parent waits for.
-const ALL_ANSWERS: u64 = u64::MAX >> 16;
-
 /// How large a buffer may be that is kept from job to job, in bytes.
 const KEPT_BYTES: usize = ring::CAPACITY;
 
@@ -86,17 +87,13 @@ enum HungUp {
 }
 
 struct Server<'a> {
-    control: BorrowedFd<'a>,
     requests: Reader,
-    answers: Writer,
-    bell: Bell,
+    line: Line<'a>,
     log: Arc<Log>,
     guest: Guest,
-    spins: u32,
     timed: bool,
     accounts: bool,
     max_result_bytes: u32,
-    answered: u64,
 }
 
 fn start(control: BorrowedFd<'_>) -> anyhow::Result<(Server<'_>, Vec<WallReport>)> {
@@ -142,17 +139,13 @@ fn start(control: BorrowedFd<'_>) -> anyhow::Result<(Server<'_>, Vec<WallReport>
     drop(code);
     let walls = lockdown.after_load(&needs)?;
     let server = Server {
-        control,
         requests,
-        bell: Bell::new(&answers),
-        answers,
+        line: Line::new(control, answers, spins),
         log,
         guest,
-        spins,
         timed,
         accounts: start.account,
         max_result_bytes: start.limits.result_bytes,
-        answered: 0,
     };
     Ok((server, walls))
 }
@@ -305,114 +298,126 @@ fn say(control: BorrowedFd<'_>, hello: &Hello) -> anyhow::Result<()> {
 
 impl Server<'_> {
     fn run(&mut self) -> HungUp {
-        let mut chunk = wire::ChunkHead::default();
-        let mut answer = Vec::new();
-        let mut long = Vec::new();
+        let mut chunk = ChunkHead::default();
+        let mut buffers = Buffers::default();
         loop {
             if self.wait_for(Header::BYTES).is_err() {
                 return HungUp::Politely;
             }
-            let Some(header) = self
-                .requests
-                .peek(Header::BYTES)
-                .first_chunk()
-                .copied()
-                .and_then(Header::decode)
-            else {
+            if self.serve_frame(&mut chunk, &mut buffers).is_err() {
                 return HungUp::InTheMiddle;
-            };
-            let frame_bytes = header.frame_bytes();
-            let payload = Header::BYTES..Header::BYTES + header.length as usize;
-            // A frame that fits the ring is read where it lies; a longer one comes through it in pieces.
-            let (frame, held): (&[u8], usize) = if frame_bytes <= ring::CAPACITY {
-                if self.wait_for(frame_bytes).is_err() {
-                    return HungUp::InTheMiddle;
-                }
-                (self.requests.peek(frame_bytes), frame_bytes)
-            } else {
-                if self.gather(frame_bytes, &mut long).is_err() {
-                    return HungUp::InTheMiddle;
-                }
-                (&long, 0)
-            };
-            match header.kind {
-                Kind::Chunk => {
-                    let Some(head) = frame[payload].first_chunk() else {
-                        return HungUp::InTheMiddle;
-                    };
-                    chunk = wire::ChunkHead::decode(*head);
-                    self.requests.release(held);
-                    continue;
-                }
-                Kind::Sweep => {
-                    let list = frame[payload].to_vec();
-                    self.requests.release(held);
-                    if self
-                        .sweep(&mut chunk, header.job, &list, &mut answer)
-                        .is_err()
-                    {
-                        return HungUp::InTheMiddle;
-                    }
-                    continue;
-                }
-                Kind::Job | Kind::Batch => {}
-                Kind::Value | Kind::Fault | Kind::Refused | Kind::Values => {
-                    return HungUp::InTheMiddle;
-                }
-            }
-            let is_batch = header.kind == Kind::Batch;
-            let kind = if is_batch { Kind::Values } else { Kind::Value };
-            let jobs = if is_batch { chunk.jobs } else { 1 };
-            // Without a time limit nobody asks when the job started, only whether one runs.
-            self.guest
-                .begin(wire::index(chunk.first, header.job), chunk.attempt);
-            let now = if self.timed {
-                meter::nanoseconds(ClockId::Monotonic)
-            } else {
-                1 << 16
-            };
-            self.bell.set_started(now, self.answered);
-            self.log.clear();
-            answer.clear();
-            let meter = self.accounts.then(Meter::start);
-            let result = wire::put_frame(kind, header.job, &mut answer, |result| {
-                self.guest.call(chunk.function, &frame[payload], result)
-            });
-            let account = meter.map(|meter| meter.stop(self.guest.used()));
-            self.requests.release(held);
-            let result = result.and_then(|()| self.check_length(&answer));
-            if is_batch {
-                let results = answer.get(Header::BYTES..).and_then(<[u8]>::first_chunk);
-                if result.is_err() || results.is_none_or(|&count| u32::from_le_bytes(count) != jobs)
-                {
-                    answer.clear();
-                    put_refusal(header.job, &mut answer);
-                }
-            } else if let Err(report) = result {
-                answer.clear();
-                put_report(header.job, &report, &mut answer);
-            }
-            if let Some(account) = account {
-                wire::append(&mut answer, &account.encode());
-            }
-            chunk.jobs = chunk.jobs.saturating_sub(jobs);
-            self.answered += u64::from(jobs);
-            if self.send(&answer, chunk.jobs == 0).is_err() {
-                return HungUp::InTheMiddle;
-            }
-            // What a long job needed is not kept for the short ones that follow.
-            if answer.len().max(frame_bytes) <= ring::CAPACITY
-                && answer.capacity().max(long.capacity()) > KEPT_BYTES
-            {
-                (long, answer) = (Vec::new(), Vec::new());
             }
         }
+    }
+
+    fn serve_frame(&mut self, chunk: &mut ChunkHead, buffers: &mut Buffers) -> Result<(), Errno> {
+        let header = self.requests.peek(Header::BYTES).first_chunk().copied();
+        let header = header.and_then(Header::decode).ok_or(Errno::IO)?;
+        let Buffers { answer, long } = &mut *buffers;
+        match header.kind {
+            Kind::Chunk => {
+                self.gather(&header, long)?;
+                let head = long[Header::BYTES..].first_chunk().ok_or(Errno::IO)?;
+                *chunk = ChunkHead::decode(*head);
+            }
+            Kind::Sweep => {
+                self.gather(&header, long)?;
+                let list = &long[header.payload()];
+                self.sweep(chunk, header.job, list, answer)?;
+            }
+            Kind::Job | Kind::Batch => self.job(chunk, &header, buffers)?,
+            Kind::Value | Kind::Fault | Kind::Refused | Kind::Values => return Err(Errno::IO),
+        }
+        buffers.shrink(&header);
+        Ok(())
+    }
+
+    /// Runs a job, or a batch of them, and answers.
+    fn job(
+        &mut self,
+        chunk: &mut ChunkHead,
+        header: &Header,
+        Buffers { answer, long }: &mut Buffers,
+    ) -> Result<(), Errno> {
+        let is_batch = header.kind == Kind::Batch;
+        let kind = if is_batch { Kind::Values } else { Kind::Value };
+        let jobs = if is_batch { chunk.jobs } else { 1 };
+        let frame_bytes = header.frame_bytes();
+        // Arguments that fit the ring are read where they lie, longer ones as they come. Where time counts they are there
+        // before it begins: a job doesn't pay for the time that its parent takes.
+        let is_here = frame_bytes <= ring::CAPACITY;
+        let is_gathered = !is_here && (self.timed || self.accounts);
+        if is_gathered {
+            self.gather(header, long)?;
+        } else if is_here {
+            self.wait_for(frame_bytes)?;
+        }
+        self.guest
+            .begin(wire::index(chunk.first, header.job), chunk.attempt);
+        // Without a time limit nobody asks when the job started, only whether one runs.
+        self.line.set_started(if self.timed {
+            meter::nanoseconds(ClockId::Monotonic)
+        } else {
+            1 << 16
+        });
+        self.log.clear();
+        answer.clear();
+        let meter = self.accounts.then(Meter::start);
+        let mut call = |arguments: &[u8], later, streaming: &mut Streaming<'_, '_>| {
+            wire::put_frame(kind, header.job, answer, |result| {
+                let passing = Passing::new(arguments, result).streamed(later, streaming);
+                self.guest.call(chunk.function, passing)
+            })
+        };
+        // What follows a batch's results depends on their number, and an account comes after the result it tells of.
+        let head = (!is_batch && !self.accounts).then_some(*header);
+        let mut streaming = Streaming::new(&mut self.line, head, self.max_result_bytes);
+        let (result, was_streamed) = if is_here {
+            let result = call(
+                &self.requests.peek(frame_bytes)[header.payload()],
+                0,
+                &mut streaming,
+            );
+            (result, streaming.end()?)
+        } else if is_gathered {
+            let result = call(&long[header.payload()], 0, &mut streaming);
+            (result, streaming.end()?)
+        } else {
+            self.requests.release(Header::BYTES);
+            streaming.take_from(&mut self.requests, frame_bytes - Header::BYTES);
+            let result = call(&[], header.length as usize, &mut streaming);
+            (result, streaming.end()?)
+        };
+        let account = meter.map(|meter| meter.stop(self.guest.used()));
+        if is_here {
+            self.requests.release(frame_bytes);
+        }
+        chunk.jobs = chunk.jobs.saturating_sub(jobs);
+        self.line.answered += u64::from(jobs);
+        if was_streamed {
+            return self.finish(chunk.jobs == 0);
+        }
+        let result = result.and_then(|()| self.check_length(answer));
+        if is_batch {
+            let results = answer.get(Header::BYTES..).and_then(<[u8]>::first_chunk);
+            if result.is_err() || results.is_none_or(|&count| u32::from_le_bytes(count) != jobs) {
+                answer.clear();
+                put_refusal(header.job, answer);
+            }
+        } else if let Err(report) = result {
+            answer.clear();
+            put_report(header.job, &report, answer);
+        }
+        if let Some(account) = account {
+            wire::append(answer, &account.encode());
+        }
+        self.send(answer, chunk.jobs == 0)
     }
 
     /// Calls a function for all jobs of a list, and answers as it goes.
     fn sweep(
         &mut self,
-        chunk: &mut wire::ChunkHead,
+        chunk: &mut ChunkHead,
         first: u32,
         list: &[u8],
         answer: &mut Vec<u8>,
@@ -421,7 +426,7 @@ impl Server<'_> {
         let mut arguments = list.get(4..).ok_or(Errno::IO)?;
         let mut job = first;
         while chunk.jobs > 0 {
-            self.bell.set_started(1 << 16, self.answered);
+            self.line.set_started(1 << 16);
             self.log.clear();
             answer.clear();
             let mut swept = Ok((0, Ok(())));
@@ -438,7 +443,7 @@ impl Server<'_> {
             put.map_err(|_| Errno::IO)?;
             let (done, failed) = swept.map_err(|_| Errno::IO)?;
             chunk.jobs -= done;
-            self.answered += u64::from(done);
+            self.line.answered += u64::from(done);
             job += done;
             if done > 0 {
                 self.send(answer, chunk.jobs == 0)?;
@@ -447,7 +452,7 @@ impl Server<'_> {
                 answer.clear();
                 put_report(job, &report, answer);
                 chunk.jobs -= 1;
-                self.answered += 1;
+                self.line.answered += 1;
                 job += 1;
                 self.send(answer, chunk.jobs == 0)?;
             }
@@ -472,103 +477,61 @@ impl Server<'_> {
         })
     }
 
-    /// Takes a frame that is longer than the ring out of it, as it comes.
-    fn gather(&mut self, frame_bytes: usize, frame: &mut Vec<u8>) -> Result<(), Errno> {
+    /// Takes a frame out of the ring, as it comes.
+    fn gather(&mut self, header: &Header, frame: &mut Vec<u8>) -> Result<(), Errno> {
+        let frame_bytes = header.frame_bytes();
         frame.clear();
         frame.reserve_exact(frame_bytes);
         while frame.len() < frame_bytes {
-            self.wait(|server| server.requests.has(8))?;
-            let piece = self
-                .requests
-                .available()
-                .map_err(|_| Errno::IO)?
-                .min(frame_bytes - frame.len());
+            self.wait_for(1)?;
+            let there = self.requests.available().map_err(|_| Errno::IO)?;
+            let piece = there.min(frame_bytes - frame.len());
             frame.extend_from_slice(self.requests.peek(piece));
             self.requests.release(piece);
-            self.requests.give_back();
+            if frame_bytes > ring::CAPACITY {
+                self.requests.give_back();
+            }
         }
         Ok(())
     }
 
-    /// Writes an answer, in pieces if it is longer than the space, and wakes the parent if that was the last of a chunk
-    /// and is waited for.
+    /// Sends an answer.
     #[inline]
-    fn send(&mut self, mut bytes: &[u8], is_last: bool) -> Result<(), Errno> {
-        loop {
-            let written = self.answers.write(bytes).map_err(|_| Errno::IO)?;
-            bytes = &bytes[written..];
-            self.answers.publish();
-            if bytes.is_empty() {
-                break;
-            }
-            if self.bell.due(ALL_ANSWERS) {
-                self.ring()?;
-            }
-            self.wait(|server| server.answers.space().map(|space| space > 0))?;
-        }
-        // A parent that sleeps until the end of the chunk is woken when the ring is half full, so that it comes before
-        // the other half is.
-        let awaited = if is_last {
+    fn send(&mut self, answer: &[u8], is_last: bool) -> Result<(), Errno> {
+        self.line.write(answer)?;
+        self.finish(is_last)
+    }
+
+    /// Wakes the parent if the answer that was sent was the last of a chunk and is waited for.
+    #[inline]
+    fn finish(&mut self, is_last: bool) -> Result<(), Errno> {
+        if is_last {
             self.requests.give_back();
-            self.answered
-        } else if self.answers.is_half_full() {
-            ALL_ANSWERS
-        } else {
-            return Ok(());
-        };
-        if self.bell.due(awaited) {
-            self.ring()
-        } else {
-            Ok(())
         }
+        self.line.finish(is_last)
     }
 
     #[inline]
     fn wait_for(&mut self, bytes: usize) -> Result<(), Errno> {
-        if self.requests.has(bytes).map_err(|_| Errno::IO)? {
-            return Ok(());
-        }
-        self.wait(|server| server.requests.has(bytes))
+        let rest = || self.guest.rest();
+        self.line.wait_for(bytes, &mut self.requests, rest)
     }
+}
 
-    /// Spins until `ready`, and when that takes too long, sleeps until the parent rings. Fails when it hangs up.
-    fn wait(
-        &mut self,
-        ready: impl Fn(&mut Self) -> Result<bool, ring::OutOfBounds>,
-    ) -> Result<(), Errno> {
-        self.requests.give_back();
-        for _ in 0..=self.spins {
-            if ready(self).map_err(|_| Errno::IO)? {
-                return Ok(());
-            }
-            std::hint::spin_loop();
-        }
-        self.guest.rest();
-        // The parent may sleep too, until more answers than will ever come: it has to know that this is all.
-        if self.bell.due(ALL_ANSWERS) {
-            self.ring()?;
-        }
-        Bell::park(
-            self,
-            |server| &server.bell,
-            |server| ready(server).map_err(|_| Errno::IO),
-            |server| match rustix::net::recv(server.control, &mut [0; 8], RecvFlags::empty()) {
-                Ok((_, 0)) => Err(Errno::PIPE),
-                Ok(_) | Err(Errno::INTR) => Ok(()),
-                Err(error) => Err(error),
-            },
-        )
-    }
+/// What is used again from job to job.
+#[derive(Default)]
+struct Buffers {
+    answer: Vec<u8>,
+    long: Vec<u8>,
+}
 
-    fn ring(&self) -> Result<(), Errno> {
-        match rustix::net::send(
-            self.control,
-            &[1],
-            SendFlags::NOSIGNAL | SendFlags::DONTWAIT,
-        ) {
-            // A full socket means that the parent has bells enough to hear.
-            Ok(_) | Err(Errno::AGAIN) => Ok(()),
-            Err(error) => Err(error),
+impl Buffers {
+    /// What a long job needed is not kept for the short ones that follow.
+    fn shrink(&mut self, header: &Header) {
+        if self.answer.len().max(header.frame_bytes()) <= ring::CAPACITY
+            && self.answer.capacity().max(self.long.capacity()) > KEPT_BYTES
+        {
+            *self = Buffers::default();
         }
     }
 }

@@ -5,7 +5,7 @@
 
 use crate::codec::{decode, encode};
 use crate::job::FaultReport;
-use crate::link::{Answers, Asked, Chunk, Flight};
+use crate::link::{Answers, Asked, Chunk, Encoded, Flight};
 use crate::ring;
 use crate::types::{Case, Description, Field, Type};
 use crate::value::{Value, json, wave};
@@ -189,7 +189,7 @@ fn take(mut answers: Answers, outcomes: &mut Vec<u64>) {
         for job in first..first + count {
             let answer = answers.next().expect("as many answers as it says");
             assert_eq!(answer.job, job);
-            if let Ok(bytes) = answer.result {
+            if let Ok(Encoded::Bytes(bytes)) = answer.result {
                 let _ = decode::<String>(bytes, &Type::String);
             }
         }

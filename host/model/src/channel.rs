@@ -108,7 +108,7 @@ impl<const C: usize> Reader<C> {
     pub(crate) fn take(&mut self, into: &mut Vec<u8>) -> Result<usize, OutOfBounds> {
         let peer = &self.peer;
         self.index
-            .take(&peer.published, &self.own.taken, |place, length| {
+            .take(C, &peer.published, &self.own.taken, |place, length| {
                 into.extend((place..place + length).map(|place| peer.bytes[place % C].get()));
             })
     }

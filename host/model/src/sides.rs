@@ -1,7 +1,7 @@
 //! The two sides, as far as they sleep and wake: in what order the worker and the pool take the protocol's steps.
 //!
-//! This is the one part of the model that does not ship, but is written after what does: [`Worker`] after `run`, `send` and
-//! `wait` in `worker.rs`, [`Parent`] after `feed`, `flush`, `collect`, `sleep` and `has_work` in `link.rs` and the leader's
+//! This is the one part of the model that does not ship, but is written after what does: [`Worker`] after `run` and `finish`
+//! in `worker.rs` and after `worker/line.rs`, [`Parent`] after `feed`, `flush`, `collect`, `sleep` and `has_work` in `link.rs` and the leader's
 //! `sleep` in `pool/shared.rs`. A request is one byte, its job, and so is each piece of its answer.
 
 use super::channel::{Bell, Reader, Socket, Writer, ends};
@@ -67,6 +67,7 @@ impl<const C: usize> Worker<C> {
     /// Answers one job.
     pub(crate) fn serve(&mut self, answer_bytes: usize) -> u8 {
         if !self.requests.has(1).expect("sound indices") {
+            self.requests.give_back();
             self.wait(|worker| worker.requests.has(1));
         }
         let request = self.requests.peek(1)[0];
@@ -107,7 +108,6 @@ impl<const C: usize> Worker<C> {
 
     /// Without the spinning: who looks less often only sleeps more often.
     fn wait(&mut self, ready: impl Fn(&mut Self) -> Result<bool, OutOfBounds>) {
-        self.requests.give_back();
         if self.bell.due(ALL_ANSWERS) {
             self.to_parent.ring();
         }

@@ -26,7 +26,7 @@ const _: () = assert!(
 ///
 /// # Safety
 /// Every pattern of `size_of::<Self>()` bytes is a value, and the type has no padding.
-unsafe trait Plain: Copy + for<'de> Deserialize<'de> + 'static {}
+pub(super) unsafe trait Plain: Copy + for<'de> Deserialize<'de> + 'static {}
 
 macro_rules! plain {
     ($($scalar:ty),*) => { $(
@@ -49,10 +49,7 @@ pub(super) fn list_bytes<'a, S>(sequence: &'a S, item: &Type) -> Option<(usize, 
         } else {
             return None;
         };
-        // SAFETY: `Plain` types have no padding, so all their bytes are initialised; the borrow keeps them alive.
-        let bytes =
-            unsafe { std::slice::from_raw_parts(items.as_ptr().cast(), size_of_val(items)) };
-        Some((items.len(), bytes))
+        Some(bytes_of(items))
     }
     match item {
         Type::S8 => of::<i8, S>(sequence),
@@ -67,6 +64,60 @@ pub(super) fn list_bytes<'a, S>(sequence: &'a S, item: &Type) -> Option<(usize, 
         Type::F64 => of::<f64, S>(sequence),
         _ => None,
     }
+}
+
+/// The same for arguments that are such a list and nothing else, by itself or as a tuple of one.
+pub(crate) fn only_list<'a, P>(arguments: &'a P, ty: &Type) -> Option<(usize, &'a [u8])> {
+    fn of<'a, T: Plain, P>(arguments: &'a P, in_tuple: bool) -> Option<(usize, &'a [u8])> {
+        let id = typeid::of::<P>();
+        if in_tuple == (id == TypeId::of::<Vec<T>>()) {
+            return None;
+        }
+        let arguments = std::ptr::from_ref(arguments);
+        let items: &[T] = if id == TypeId::of::<(&'static Vec<T>,)>() {
+            // SAFETY: but for its lifetime, `P` is `(&Vec<T>,)`, and the lifetime is cut to that of our own borrow.
+            unsafe { &*arguments.cast::<(&'a Vec<T>,)>() }.0
+        } else if id == TypeId::of::<(&'static [T],)>() {
+            // SAFETY: as above, with `(&[T],)`.
+            unsafe { &*arguments.cast::<(&'a [T],)>() }.0
+        } else if id == TypeId::of::<(Vec<T>,)>() {
+            // SAFETY: `P` is `(Vec<T>,)`, borrowed as long as our own borrow.
+            &unsafe { &*arguments.cast::<(Vec<T>,)>() }.0
+        } else if id == TypeId::of::<Vec<T>>() {
+            // SAFETY: as above, with `Vec<T>`.
+            unsafe { &*arguments.cast::<Vec<T>>() }
+        } else {
+            return None;
+        };
+        Some(bytes_of(items))
+    }
+    let (list, in_tuple) = match ty {
+        Type::Tuple(params) if params.len() == 1 => (&params[0], true),
+        single => (single, false),
+    };
+    let Type::List(item) = list else {
+        return None;
+    };
+    match **item {
+        Type::S8 => of::<i8, P>(arguments, in_tuple),
+        Type::U8 => of::<u8, P>(arguments, in_tuple),
+        Type::S16 => of::<i16, P>(arguments, in_tuple),
+        Type::U16 => of::<u16, P>(arguments, in_tuple),
+        Type::S32 => of::<i32, P>(arguments, in_tuple),
+        Type::U32 => of::<u32, P>(arguments, in_tuple),
+        Type::S64 => of::<i64, P>(arguments, in_tuple),
+        Type::U64 => of::<u64, P>(arguments, in_tuple),
+        Type::F32 => of::<f32, P>(arguments, in_tuple),
+        Type::F64 => of::<f64, P>(arguments, in_tuple),
+        _ => None,
+    }
+}
+
+/// How many items these are, and their bytes.
+fn bytes_of<T: Plain>(items: &[T]) -> (usize, &[u8]) {
+    // SAFETY: `Plain` types have no padding, so all their bytes are initialised; the borrow keeps them alive.
+    let bytes = unsafe { std::slice::from_raw_parts(items.as_ptr().cast(), size_of_val(items)) };
+    (items.len(), bytes)
 }
 
 /// Decodes a list of the scalar `item` in one copy if `visitor` is serde's own for `Vec<T>` of exactly that scalar.

@@ -1,5 +1,5 @@
 use super::decode::DecodeError;
-use super::{accepts, decode, encode, gives};
+use super::{accepts, decode, encode, gives, only_list};
 use crate::types::{Case, Field, Type};
 use crate::value::Value;
 use crate::value::arbitrary::{any_type, any_typed_value};
@@ -361,4 +361,30 @@ fn a_type_that_was_made_to_take_long_does_not() {
     let begun = std::time::Instant::now();
     assert!(gives::<Value>(&wide));
     assert!(begun.elapsed() < std::time::Duration::from_secs(5));
+}
+
+#[test]
+fn arguments_that_are_one_list_of_numbers_are_its_bytes_in_every_shape() {
+    let numbers = vec![1_i64, -2, 3];
+    let seen = |(count, bytes): (usize, &[u8])| (count, bytes.to_vec());
+    let ty = list(Type::S64);
+    let tuple = Type::Tuple(vec![ty.clone()]);
+    let encoded = bytes(&numbers, &ty)[4..].to_vec();
+    let expected = Some((3, encoded));
+    assert_eq!(only_list(&numbers, &ty).map(seen), expected);
+    assert_eq!(only_list(&(&numbers,), &tuple).map(seen), expected);
+    assert_eq!(only_list(&(&numbers[..],), &tuple).map(seen), expected);
+    assert_eq!(only_list(&(numbers.clone(),), &tuple).map(seen), expected);
+    // What is no such list, or not in the shape that the type has, is encoded like everything else.
+    assert_eq!(only_list(&numbers, &tuple), None);
+    assert_eq!(only_list(&(&numbers,), &ty), None);
+    assert_eq!(
+        only_list(&(&numbers,), &Type::Tuple(vec![list(Type::U64)])),
+        None
+    );
+    assert_eq!(
+        only_list(&(&numbers, 1), &Type::Tuple(vec![ty, Type::S32])),
+        None
+    );
+    assert_eq!(only_list(&vec!["text"], &list(Type::String)), None);
 }

@@ -1,15 +1,16 @@
-//! The way to call that takes any type: arguments become Wasmtime's `Val`s and results come back from them, along the
-//! WIT type. It costs 40 bytes and some 20 ns a value, which is why common shapes are [`typed`](super::typed).
+//! The way to call functions that are lent shared objects: arguments become Wasmtime's `Val`s and results come back from
+//! them, along the WIT type. It takes any type, and costs 40 bytes and some 20 ns a value, which is why all other functions
+//! have the [`canonical`](super::canonical) way.
 
 use super::instance::{Call, State};
-use super::number::Number;
+use super::passing::Passing;
 use super::reader::{Reader, Undecodable, put_length, put_text};
 use super::shared;
 use crate::types::{Function, Object, Type};
 use wasmtime::Store;
 use wasmtime::component::{Func, ResourceAny, Val};
 
-/// A [`Bind`](super::typed::Bind) for every function.
+/// A [`Bind`](super::canonical::Bind) for every function.
 pub(super) fn bind(function: Func, _store: &Store<State>) -> wasmtime::Result<Box<dyn Call>> {
     Ok(Box::new(Dynamic(function)))
 }
@@ -21,10 +22,10 @@ impl Call for Dynamic {
         &self,
         store: &mut Store<State>,
         ty: &Function,
-        arguments: &[u8],
-        result: &mut Vec<u8>,
+        passing: &mut Passing<'_>,
     ) -> wasmtime::Result<()> {
-        let mut reader = Reader::new(arguments);
+        let bytes = passing.whole()?;
+        let mut reader = Reader::new(&bytes);
         let mut lender = Lender {
             store: &mut *store,
             handles: Vec::new(),
@@ -46,6 +47,7 @@ impl Call for Dynamic {
             take_back(store, handles);
         }
         called?;
+        let result = &mut *passing.result;
         let start = result.len();
         for (ty, value) in ty.result.iter().zip(values) {
             encode(ty, value, result).inspect_err(|_| result.truncate(start))?;
@@ -80,16 +82,16 @@ fn take_back(store: &mut Store<State>, handles: Vec<ResourceAny>) {
 fn decode(ty: &Type, bytes: &mut Reader<'_>, lender: &mut Lender<'_>) -> wasmtime::Result<Val> {
     Ok(match ty {
         Type::Bool => Val::Bool(bytes.bool()?),
-        Type::S8 => Val::S8(Number::read(bytes)?),
-        Type::U8 => Val::U8(Number::read(bytes)?),
-        Type::S16 => Val::S16(Number::read(bytes)?),
-        Type::U16 => Val::U16(Number::read(bytes)?),
-        Type::S32 => Val::S32(Number::read(bytes)?),
-        Type::U32 => Val::U32(Number::read(bytes)?),
-        Type::S64 => Val::S64(Number::read(bytes)?),
-        Type::U64 => Val::U64(Number::read(bytes)?),
-        Type::F32 => Val::Float32(Number::read(bytes)?),
-        Type::F64 => Val::Float64(Number::read(bytes)?),
+        Type::S8 => Val::S8(i8::from_le_bytes(bytes.array()?)),
+        Type::U8 => Val::U8(u8::from_le_bytes(bytes.array()?)),
+        Type::S16 => Val::S16(i16::from_le_bytes(bytes.array()?)),
+        Type::U16 => Val::U16(u16::from_le_bytes(bytes.array()?)),
+        Type::S32 => Val::S32(i32::from_le_bytes(bytes.array()?)),
+        Type::U32 => Val::U32(u32::from_le_bytes(bytes.array()?)),
+        Type::S64 => Val::S64(i64::from_le_bytes(bytes.array()?)),
+        Type::U64 => Val::U64(u64::from_le_bytes(bytes.array()?)),
+        Type::F32 => Val::Float32(f32::from_le_bytes(bytes.array()?)),
+        Type::F64 => Val::Float64(f64::from_le_bytes(bytes.array()?)),
         Type::Char => Val::Char(bytes.char()?),
         Type::String => Val::String(bytes.text()?.to_owned()),
         Type::List(item) => {
@@ -155,7 +157,7 @@ fn decode(ty: &Type, bytes: &mut Reader<'_>, lender: &mut Lender<'_>) -> wasmtim
             Val::Flags(set)
         }
         Type::Borrow(object) => {
-            let manager = Number::read(bytes)?;
+            let manager = u32::from_le_bytes(bytes.array()?);
             lender.lend(*object, manager, bytes.array()?)?
         }
     })
@@ -173,17 +175,17 @@ fn payload(
 fn encode(ty: &Type, value: &Val, out: &mut Vec<u8>) -> Result<(), Mismatch> {
     match (ty, value) {
         (Type::Bool, Val::Bool(bool)) => out.push((*bool).into()),
-        (Type::S8, Val::S8(number)) => number.write(out),
-        (Type::U8, Val::U8(number)) => number.write(out),
-        (Type::S16, Val::S16(number)) => number.write(out),
-        (Type::U16, Val::U16(number)) => number.write(out),
-        (Type::S32, Val::S32(number)) => number.write(out),
-        (Type::U32, Val::U32(number)) => number.write(out),
-        (Type::S64, Val::S64(number)) => number.write(out),
-        (Type::U64, Val::U64(number)) => number.write(out),
-        (Type::F32, Val::Float32(number)) => number.write(out),
-        (Type::F64, Val::Float64(number)) => number.write(out),
-        (Type::Char, Val::Char(char)) => u32::from(*char).write(out),
+        (Type::S8, Val::S8(number)) => out.extend(number.to_le_bytes()),
+        (Type::U8, Val::U8(number)) => out.extend(number.to_le_bytes()),
+        (Type::S16, Val::S16(number)) => out.extend(number.to_le_bytes()),
+        (Type::U16, Val::U16(number)) => out.extend(number.to_le_bytes()),
+        (Type::S32, Val::S32(number)) => out.extend(number.to_le_bytes()),
+        (Type::U32, Val::U32(number)) => out.extend(number.to_le_bytes()),
+        (Type::S64, Val::S64(number)) => out.extend(number.to_le_bytes()),
+        (Type::U64, Val::U64(number)) => out.extend(number.to_le_bytes()),
+        (Type::F32, Val::Float32(number)) => out.extend(number.to_le_bytes()),
+        (Type::F64, Val::Float64(number)) => out.extend(number.to_le_bytes()),
+        (Type::Char, Val::Char(char)) => out.extend(u32::from(*char).to_le_bytes()),
         (Type::String, Val::String(text)) => put_text(text, out),
         (Type::List(item), Val::List(values)) => {
             put_length(values.len(), out);

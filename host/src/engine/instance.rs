@@ -3,6 +3,7 @@
 use super::calls::{self, Calls};
 use super::job::Running;
 use super::memory::MemoryLimit;
+use super::passing::Passing;
 use super::report;
 use super::shared::Lent;
 use super::stderr::{Stderr, StderrSink};
@@ -20,7 +21,7 @@ use wasmtime::{Engine, Result, Store};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
 /// What a guest may always copy out of its memory at a time, in bytes, however little memory it has: Wasmtime's own
-/// default. A result that isn't [`typed`](super::typed) takes 40 bytes a value outside and may be 1 byte inside.
+/// default. A [`dynamic`](super::dynamic) result takes 40 bytes a value outside and may be 1 byte inside.
 const MIN_COPIED_BYTES: u64 = 128 << 20;
 
 /// For jobs without a time limit: as many ticks as never come.
@@ -63,13 +64,12 @@ pub(super) struct Instance {
 
 /// A function of an instance, ready to be called on encoded arguments.
 pub(super) trait Call: Send + Sync {
-    /// Decodes the arguments, calls, and appends the encoded result. After an error the result is as long as before.
+    /// Decodes the arguments, calls, and appends the encoded result.
     fn call(
         &self,
         store: &mut Store<State>,
         ty: &Function,
-        arguments: &[u8],
-        result: &mut Vec<u8>,
+        passing: &mut Passing<'_>,
     ) -> Result<()>;
 }
 
@@ -203,25 +203,22 @@ impl Instance {
         }
     }
 
-    /// Calls an export of the description, which stands there at `place`.
+    /// Calls an export of the description, which stands there at `place`. After an error the result is as long as before.
     #[inline]
     pub(super) fn call(
         &mut self,
         place: usize,
         export: &Export,
-        arguments: &[u8],
-        result: &mut Vec<u8>,
+        passing: &mut Passing<'_>,
     ) -> Result<()> {
         let bind = || bind(&self.instance, export, &mut self.store);
         let function = self.bound.get(place, bind)?;
-        let before = result.len();
-        let called = function.call(&mut self.store, &export.function, arguments, result);
-        let called = called.and_then(|()| {
-            self.store.data().calls.check().map_err(|error| {
-                result.truncate(before);
-                wasmtime::Error::new(error)
-            })
-        });
+        let before = passing.result.len();
+        let called = function.call(&mut self.store, &export.function, passing);
+        let called = called.and_then(|()| Ok(self.store.data().calls.check()?));
+        if called.is_err() {
+            passing.result.truncate(before);
+        }
         if self.store.data().lent.has_any() {
             self.store.data_mut().lent.end(called.is_ok());
         }

@@ -25,24 +25,19 @@ impl<'a> Reader<'a> {
         Ok(*array)
     }
 
-    /// The next items of a fixed width, after their number.
-    #[inline]
-    pub(super) fn arrays<const N: usize>(&mut self) -> Result<&'a [[u8; N]], Undecodable> {
-        let count = self.length()?;
-        let bytes = count
-            .checked_mul(N)
-            .and_then(|bytes| self.0.split_at_checked(bytes));
-        let (items, rest) = bytes.ok_or(Undecodable("a list is longer than they are"))?;
+    /// The next bytes.
+    pub(super) fn slice(&mut self, bytes: usize) -> Result<&'a [u8], Undecodable> {
+        let split = self.0.split_at_checked(bytes);
+        let (slice, rest) = split.ok_or(Undecodable("they end early"))?;
         self.0 = rest;
-        Ok(items.as_chunks().0)
-    }
-
-    pub(super) fn octets(&mut self) -> Result<&'a [u8], Undecodable> {
-        Ok(self.arrays::<1>()?.as_flattened())
+        Ok(slice)
     }
 
     pub(super) fn text(&mut self) -> Result<&'a str, Undecodable> {
-        str::from_utf8(self.octets()?).map_err(|_| Undecodable("a string is not UTF-8"))
+        let length = self.length()?;
+        let bytes = self.slice(length);
+        let bytes = bytes.map_err(|_| Undecodable("a list is longer than they are"))?;
+        str::from_utf8(bytes).map_err(|_| Undecodable("a string is not UTF-8"))
     }
 
     pub(super) fn char(&mut self) -> Result<char, Undecodable> {

@@ -5,13 +5,13 @@ mod account;
 mod clocks;
 mod limits;
 
-use super::{Guest, StderrSink, compiling, dynamic};
+use super::{Guest, Passing, StderrSink, Stream, compiling, dynamic};
 use crate::job::{Cause, Dir, FaultReport, Grants, Isolation, Limits, STDERR_KEPT};
 use crate::lockdown::Sandbox;
 use crate::shared::Homes;
 use crate::types::{Case, Description, Field, Function, Type};
 use crate::wire::{Start, VERSION};
-use std::io::Write;
+use std::io::{self, Read, Write};
 use std::os::fd::AsFd;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -46,6 +46,21 @@ const ODD: &str = r#"(component
       (i32.store (i32.const 0) (i32.const 16))
       (i32.store (i32.const 4) (local.get 0))
       (i32.const 0))
+    ;; So many lists of so many bytes, which are all the same ones.
+    (func (export "same") (param $count i32) (param $bytes i32) (result i32)
+      (local $pair i32) (local $left i32)
+      (drop (memory.grow (i32.const 1)))
+      (local.set $pair (i32.const 65536))
+      (local.set $left (local.get $count))
+      (loop $next
+        (i32.store (local.get $pair) (i32.const 16))
+        (i32.store offset=4 (local.get $pair) (local.get $bytes))
+        (local.set $pair (i32.add (local.get $pair) (i32.const 8)))
+        (local.set $left (i32.sub (local.get $left) (i32.const 1)))
+        (br_if $next (local.get $left)))
+      (i32.store (i32.const 0) (i32.const 65536))
+      (i32.store (i32.const 4) (local.get $count))
+      (i32.const 0))
     (func (export "invalid") (result i32)
       (i32.store (i32.const 0) (i32.const 8))
       (i32.store (i32.const 4) (i32.const 1))
@@ -65,6 +80,8 @@ const ODD: &str = r#"(component
   (func (export "list") (result (list u8)) (canon lift (core func $c "list") (memory (core memory $c "memory"))))
   (func (export "bools") (param "count" u32) (result (list bool))
     (canon lift (core func $c "bools") (memory (core memory $c "memory"))))
+  (func (export "same") (param "count" u32) (param "bytes" u32) (result (list (list u8)))
+    (canon lift (core func $c "same") (memory (core memory $c "memory"))))
   (func (export "invalid") (result string) (canon lift (core func $c "invalid") (memory (core memory $c "memory"))))
   (func (export "deep") (canon lift (core func $c "deep")))
   (func (export "spin") (canon lift (core func $c "spin"))))"#;
@@ -162,9 +179,8 @@ impl Setup {
 impl Trial {
     fn call(&mut self, name: &str, arguments: &[u8]) -> Result<Vec<u8>, FaultReport> {
         let mut result = b"before".to_vec();
-        let called = self
-            .guest
-            .call(place(&self.functions, name), arguments, &mut result);
+        let passing = Passing::new(arguments, &mut result);
+        let called = self.guest.call(place(&self.functions, name), passing);
         assert!(result.starts_with(b"before"));
         let value = result.split_off(6);
         match called {
@@ -172,6 +188,19 @@ impl Trial {
             Err(_) if !value.is_empty() => panic!("a fault left half a result"),
             Err(fault) => Err(fault),
         }
+    }
+
+    fn stream(
+        &mut self,
+        name: &str,
+        arguments: &[u8],
+        pieces: &mut Pieces<'_>,
+    ) -> Result<Vec<u8>, FaultReport> {
+        let mut result = Vec::new();
+        let later = pieces.later.len();
+        let passing = Passing::new(arguments, &mut result).streamed(later, pieces);
+        let called = self.guest.call(place(&self.functions, name), passing);
+        called.map(|()| result)
     }
 
     fn fault(&mut self, name: &str, arguments: &[u8]) -> FaultReport {
@@ -203,7 +232,7 @@ fn text(text: &str) -> Vec<u8> {
 }
 
 #[test]
-fn a_typed_call_returns_the_encoded_result() {
+fn a_call_returns_the_encoded_result() {
     let mut arith = setup(ARITH).load();
     assert_eq!(
         arith.call("square", &12_i64.to_le_bytes()).unwrap(),
@@ -221,18 +250,11 @@ fn a_typed_call_returns_the_encoded_result() {
 }
 
 #[test]
-fn every_type_comes_back_unchanged_the_typed_way_and_the_dynamic_way() {
-    let mut typed = setup(TYPES).load();
+fn every_type_comes_back_unchanged_in_each_way_to_call() {
+    let mut canonical = setup(TYPES).load();
     let mut dynamic = setup(TYPES).load().dynamic();
     let mut dice = Dice(1);
-    let echoes: Vec<Function> = typed
-        .functions
-        .iter()
-        .filter(|function| function.name.starts_with("echo-"))
-        .cloned()
-        .collect();
-    assert!(echoes.len() > 25, "the guest has an echo for every type");
-    for function in &echoes {
+    for function in &echoes(&canonical) {
         for _ in 0..50 {
             let mut value = Vec::new();
             function
@@ -240,21 +262,161 @@ fn every_type_comes_back_unchanged_the_typed_way_and_the_dynamic_way() {
                 .iter()
                 .for_each(|param| dice.value(&param.ty, &mut value));
             assert_eq!(
-                typed.call(&function.name, &value).as_ref(),
+                canonical.call(&function.name, &value).as_ref(),
                 Ok(&value),
-                "{function}, typed"
+                "{function}, canonical"
             );
             assert_eq!(
                 dynamic.call(&function.name, &value).as_ref(),
                 Ok(&value),
                 "{function}, dynamic"
             );
+            // The same where the arguments come in two parts, of which one is there.
+            let (here, later) = value.split_at(dice.roll(1 + value.len() as u64) as usize);
+            let mut pieces = Pieces::new(later);
+            let streamed = canonical.stream(&function.name, here, &mut pieces);
+            assert_eq!(streamed.as_ref(), Ok(&value), "{function}, streamed");
+            assert!(pieces.later.is_empty(), "{function} took all");
         }
     }
 }
 
+fn echoes(trial: &Trial) -> Vec<Function> {
+    let functions = trial.functions.iter();
+    let echoes: Vec<Function> = functions
+        .filter(|function| function.name.starts_with("echo-"))
+        .cloned()
+        .collect();
+    assert!(echoes.len() > 25, "the guest has an echo for every type");
+    echoes
+}
+
+/// Arguments that are still to come, and a result that went.
+struct Pieces<'a> {
+    later: &'a [u8],
+    sent: Vec<u8>,
+    sends: bool,
+}
+
+impl<'a> Pieces<'a> {
+    fn new(later: &'a [u8]) -> Pieces<'a> {
+        Pieces {
+            later,
+            sent: Vec::new(),
+            sends: true,
+        }
+    }
+}
+
+impl Stream for Pieces<'_> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<()> {
+        self.later.read_exact(into)
+    }
+
+    fn write(&mut self, pieces: &[&[u8]]) -> io::Result<bool> {
+        if self.sends {
+            self.sent = pieces.concat();
+        }
+        Ok(self.sends)
+    }
+}
+
 #[test]
-fn every_shape_that_is_bound_typed_agrees_with_the_dynamic_way() {
+fn a_long_list_goes_by_the_stream_with_all_that_is_around_it() {
+    let mut odd = setup(ODD.as_bytes()).load();
+    let list = |bytes: u32| [&bytes.to_le_bytes()[..], &vec![0; bytes as usize]].concat();
+    let expected = |bytes| [&3_u32.to_le_bytes()[..], &list(bytes).repeat(3)].concat();
+    let arguments = |bytes: u32| [3_u32.to_le_bytes(), bytes.to_le_bytes()].concat();
+    let mut pieces = Pieces::new(&[]);
+    let result = odd.stream("same", &arguments(1 << 10), &mut pieces);
+    assert_eq!((result, pieces.sent.len()), (Ok(expected(1 << 10)), 0));
+    let result = odd.stream("same", &arguments(65_520), &mut pieces);
+    assert_eq!((result, pieces.sent.len()), (Ok(expected(65_520)), 0));
+    let long = 100_000;
+    let result = odd.stream("same", &arguments(long), &mut pieces);
+    assert_eq!(result, Ok(Vec::new()), "it went by the stream");
+    assert_eq!(pieces.sent.len(), expected(long).len());
+    let whole = odd.call("same", &arguments(long)).unwrap();
+    assert!(pieces.sent == whole, "and is what it is as a whole");
+    pieces.sends = false;
+    let given_back = odd.stream("same", &arguments(long), &mut pieces).unwrap();
+    assert!(given_back == whole, "also if the stream gives it back");
+}
+
+#[test]
+fn arguments_that_are_longer_than_they_say_are_no_arguments() {
+    let mut types = setup(TYPES).load();
+    let bytes = [&300_000_u32.to_le_bytes()[..], &vec![7; 300_000]].concat();
+    for (cut, why) in [
+        (bytes.len() - 1, "a list is longer than they are"),
+        (2, "they end early"),
+    ] {
+        let mut pieces = Pieces::new(&bytes[..cut]);
+        let fault = types.stream("echo-list-u8", &[], &mut pieces).unwrap_err();
+        let why = format!("its arguments don't decode: {why}");
+        assert_eq!(fault.cause, Cause::Start(why));
+    }
+    let mut pieces = Pieces::new(&bytes);
+    assert_eq!(
+        types.stream("echo-list-u8", &[], &mut pieces),
+        Ok(Vec::new())
+    );
+    assert!(pieces.sent == bytes);
+}
+
+/// A function whose result is whatever the memory was filled with.
+const ANYTHING: &str = r#"(component
+  (core module $code
+    (memory (export "memory") 1)
+    (func (export "realloc") (param i32 i32 i32 i32) (result i32) (i32.const 0))
+    (func (export "fill") (param i32 i32))
+    (func (export "get") (result i32) (i32.const 0)))
+  (core instance $c (instantiate $code))
+  (type $colours (enum "red" "green" "blue"))
+  (export $colour "colour" (type $colours))
+  (type $permissions (flags "r" "w" "x"))
+  (export $rights "rights" (type $permissions))
+  (type $shapes (variant (case "text" string) (case "number" (option u64)) (case "none") (case "pairs" (list (tuple char bool)))))
+  (export $shape "shape" (type $shapes))
+  (type $parts (record (field "shape" $shape) (field "colour" $colour) (field "rights" $rights) (field "float" f64)
+    (field "lists" (list (list u16))) (field "outcome" (result (list u8) (error $colour)))))
+  (export $whole "whole" (type $parts))
+  (func (export "fill") (param "bytes" (list u8))
+    (canon lift (core func $c "fill") (memory (core memory $c "memory")) (realloc (core func $c "realloc"))))
+  (func (export "get") (result $whole) (canon lift (core func $c "get") (memory (core memory $c "memory")))))"#;
+
+#[test]
+fn a_result_of_any_bytes_is_the_same_value_or_a_fault_in_each_way_to_call() {
+    let mut canonical = setup(ANYTHING.as_bytes()).load();
+    let mut dynamic = setup(ANYTHING.as_bytes()).load().dynamic();
+    let mut dice = Dice(3);
+    let (mut values, mut faults) = (0, 0);
+    for _ in 0..3_000 {
+        let mut word = || match dice.roll(8) {
+            0 => dice.roll(1 << 32) as u32,
+            1..4 => dice.roll(4) as u32,
+            _ => 8 * dice.roll(40) as u32,
+        };
+        let words: Vec<u8> = (0..64).flat_map(|_| word().to_le_bytes()).collect();
+        let memory = [&(words.len() as u32).to_le_bytes()[..], &words].concat();
+        let [one, other] = [&mut canonical, &mut dynamic].map(|trial| {
+            trial.call("fill", &memory).unwrap();
+            trial.call("get", &[])
+        });
+        match (one, other) {
+            (Ok(one), Ok(other)) => {
+                assert!(one == other, "{words:?}");
+                values += 1;
+            }
+            (Err(_), Err(_)) => faults += 1,
+            (one, other) => panic!("{words:?}: {:?} and {:?}", one.err(), other.err()),
+        }
+    }
+    assert!(values > 100 && faults > 100, "{values} and {faults}");
+}
+
+#[test]
+fn every_shape_agrees_with_the_dynamic_way() {
     // One function for each number of parameters and each kind: the sum of what it takes, or its last.
     let component = SHAPES.iter().fold(String::new(), |mut text, (ty, core)| {
         for params in 1..=4 {
@@ -272,10 +434,10 @@ fn every_shape_that_is_bound_typed_agrees_with_the_dynamic_way() {
         text
     });
     let component = format!("(component {component})");
-    let mut typed = setup(component.as_bytes()).load();
+    let mut canonical = setup(component.as_bytes()).load();
     let mut dynamic = setup(component.as_bytes()).load().dynamic();
     let mut dice = Dice(2);
-    for function in typed.functions.clone() {
+    for function in canonical.functions.clone() {
         let mut arguments = Vec::new();
         function
             .params
@@ -284,9 +446,9 @@ fn every_shape_that_is_bound_typed_agrees_with_the_dynamic_way() {
         let width = arguments.len() / function.params.len();
         let last = arguments[arguments.len() - width..].to_vec();
         assert_eq!(
-            typed.call(&function.name, &arguments),
+            canonical.call(&function.name, &arguments),
             Ok(last.clone()),
-            "{function}, typed"
+            "{function}, canonical"
         );
         assert_eq!(
             dynamic.call(&function.name, &arguments),
@@ -391,7 +553,9 @@ fn arguments_that_do_not_decode_are_a_fault_and_never_a_panic() {
 #[test]
 fn a_function_that_does_not_exist_is_a_fault() {
     let mut arith = setup(ARITH).load();
-    let fault = arith.guest.call(99, &[], &mut Vec::new()).unwrap_err();
+    let mut nothing = Vec::new();
+    let passing = Passing::new(&[], &mut nothing);
+    let fault = arith.guest.call(99, passing).unwrap_err();
     assert_eq!(fault.cause, Cause::Start("there is no function 99".into()));
 }
 
@@ -791,17 +955,21 @@ fn a_result_that_outgrows_the_host_says_so() {
             .len(),
         3_000_004
     );
-    let Cause::Result(why) = odd.fault("bools", &8_000_000_u32.to_le_bytes()).cause else {
-        panic!()
-    };
-    assert!(
-        why.contains("more than 128 MiB") && why.contains("raise the memory limit"),
-        "{why}"
-    );
+    let many = [3_000_u32.to_le_bytes(), 60_000_u32.to_le_bytes()].concat();
+    let larger_than_the_memory = odd.fault("same", &many).cause;
+    let mut odd = odd.dynamic();
+    let many_values = odd.fault("bools", &8_000_000_u32.to_le_bytes()).cause;
+    for cause in [larger_than_the_memory, many_values] {
+        let Cause::Result(why) = cause else { panic!() };
+        assert!(
+            why.contains("more than 128 MiB") && why.contains("raise the memory limit"),
+            "{why}"
+        );
+    }
 }
 
 #[test]
-fn a_typed_result_may_be_as_large_as_the_guests_memory() {
+fn a_result_may_be_as_large_as_the_guests_memory() {
     let mut faults = setup(FAULTS).load();
     let bytes = 300_u32 << 20;
     assert_eq!(

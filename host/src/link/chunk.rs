@@ -10,7 +10,10 @@
 use super::account::Bounds;
 use super::buffer::Buffer;
 use super::flight::Row;
+use super::loan::Loan;
+use crate::codec::Landing;
 use crate::job::{Cause, FaultReport, Totals};
+use crate::ring;
 use crate::wire::{self, Account, ChunkHead, Header, Kind, TooLong};
 use std::time::Duration;
 
@@ -27,8 +30,12 @@ pub(crate) struct Chunk<O> {
     /// How many workers were lost while its first job was the next that they would have started.
     pub(crate) losses: u32,
     pub(crate) frames: Buffer,
+    /// The arguments of the only job, behind its frame's head, where they are lent.
+    lent: Option<Loan>,
     /// If the jobs are a list: how they are asked, and where the arguments of each end in the frames.
     list: Option<(Asked, Vec<u32>)>,
+    /// If each result is a list of numbers: how many bytes each of those takes.
+    pub(crate) item_bytes: Option<u8>,
 }
 
 /// How the jobs of a list are asked.
@@ -56,7 +63,9 @@ impl<O> Chunk<O> {
             attempts: 0,
             losses: 0,
             frames: zeros(Self::HEAD_BYTES),
+            lent: None,
             list: None,
+            item_bytes: None,
         }
     }
 
@@ -102,6 +111,42 @@ impl<O> Chunk<O> {
         Ok(())
     }
 
+    /// Adds the only job, whose arguments are a list of so many items that is lent.
+    pub(crate) fn borrow(&mut self, count: usize, items: Loan) -> Result<(), TooLong> {
+        let count = wire::length_field(count)?;
+        let length = wire::length_field(size_of_val(&count) + items.len())?;
+        let header = Header {
+            kind: Kind::Job,
+            job: self.first as u32,
+            length,
+        };
+        self.frames.extend_from_slice(&header.encode());
+        self.frames.extend_from_slice(&count.to_le_bytes());
+        self.lent = Some(items);
+        self.count += 1;
+        Ok(())
+    }
+
+    /// How many bytes travel.
+    pub(crate) fn bytes(&self) -> usize {
+        let lent = self.lent.as_ref().map_or(0, Loan::len);
+        (self.frames.len() + lent).next_multiple_of(8)
+    }
+
+    /// Does something with the next bytes after so many, with some of them or all.
+    pub(super) fn after<T>(&self, sent: usize, with: impl FnOnce(&[u8]) -> T) -> T {
+        match (&self.lent, sent.checked_sub(self.frames.len())) {
+            (Some(lent), Some(read)) if read < lent.len() => {
+                // No more than a ring takes at once, as it might have to be made up.
+                let end = lent.len().min(read + ring::CAPACITY);
+                lent.read(read..end, with)
+            }
+            (_, None) => with(&self.frames[sent..]),
+            // What fills the frame up.
+            _ => with(&[0; 8][..self.bytes() - sent]),
+        }
+    }
+
     /// Writes the head, now that no job is added or taken any more.
     pub(super) fn seal(&mut self) {
         let header = Header {
@@ -142,6 +187,7 @@ impl<O> Chunk<O> {
         };
         let mut chunk = Chunk::new(self.owner, function, self.first);
         chunk.losses = self.losses;
+        chunk.item_bytes = self.item_bytes;
         let mut start = Self::LIST_START;
         for end in ends {
             let arguments = &self.frames[start..end as usize];
@@ -167,6 +213,7 @@ impl<O> Chunk<O> {
             is_accounted: row.is_accounted,
             accounts: Vec::new().into_iter(),
             frames,
+            landed: None,
             read: 0,
         }
     }
@@ -206,6 +253,7 @@ impl<O> Chunk<O> {
             self.function,
             self.first + u64::from(jobs),
         );
+        rest.item_bytes = self.item_bytes;
         rest.frames.extend_from_slice(&self.frames[end..]);
         rest.count = self.count - jobs;
         self.frames.truncate(end);
@@ -245,6 +293,8 @@ pub(crate) struct Answers {
     /// What is believed of them.
     accounts: std::vec::IntoIter<Account>,
     frames: Buffer,
+    /// The only answer, if it came by itself.
+    landed: Option<Landing>,
     read: usize,
 }
 
@@ -253,16 +303,39 @@ pub(crate) struct Answer<'a> {
     pub(crate) job: u64,
     /// How often the job was started.
     pub(crate) attempt: u32,
-    /// The encoded result, or why there is none.
-    pub(crate) result: Result<&'a [u8], FaultReport>,
+    /// The result, or why there is none.
+    pub(crate) result: Result<Encoded<'a>, FaultReport>,
     /// What it used.
     pub(crate) account: Option<Account>,
+}
+
+/// An encoded result.
+pub(crate) enum Encoded<'a> {
+    Bytes(&'a [u8]),
+    /// A long list of numbers, without their number.
+    Numbers(Landing),
+}
+
+impl Encoded<'_> {
+    /// How many bytes it takes.
+    pub(crate) fn len(&self) -> usize {
+        match self {
+            Encoded::Bytes(bytes) => bytes.len(),
+            Encoded::Numbers(numbers) => numbers.bytes() + 4,
+        }
+    }
 }
 
 impl Answers {
     /// How many bytes they came in.
     pub(crate) fn bytes(&self) -> usize {
-        self.frames.len()
+        self.frames.len() + self.landed.as_ref().map_or(0, Landing::bytes)
+    }
+
+    /// The answer to one job, which is all numbers.
+    pub(super) fn landed(mut self, numbers: Landing) -> Answers {
+        self.landed = Some(numbers);
+        self
     }
 
     /// Reads the accounts of answers that have them, believes what can be of it, and adds it up. `left` is the time in
@@ -298,6 +371,14 @@ impl Answers {
     #[inline]
     pub(crate) fn next(&mut self) -> Option<Answer<'_>> {
         self.count = self.count.checked_sub(1)?;
+        if let Some(numbers) = self.landed.take() {
+            return Some(Answer {
+                job: self.first,
+                attempt: self.attempt,
+                result: Ok(Encoded::Numbers(numbers)),
+                account: None,
+            });
+        }
         let frame = &self.frames[self.read..];
         let header = Header::decode(*frame.first_chunk()?)?;
         let mut payload = frame.get(Header::BYTES..Header::BYTES + header.length as usize)?;
@@ -312,7 +393,7 @@ impl Answers {
             attempt: std::mem::replace(&mut self.attempt, 1),
             result: match header.kind {
                 Kind::Fault => Err(report(payload)),
-                _ => Ok(payload),
+                _ => Ok(Encoded::Bytes(payload)),
             },
             account: self.accounts.next(),
         })

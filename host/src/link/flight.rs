@@ -7,7 +7,9 @@
 use super::Broken;
 use super::buffer::Buffer;
 use super::chunk::{Answers, Asked, Chunk};
+use crate::codec::Landing;
 use crate::job::FaultReport;
+use crate::ring;
 use crate::wire::{Header, Kind};
 use std::collections::VecDeque;
 
@@ -15,6 +17,8 @@ pub(crate) struct Flight<O> {
     chunks: VecDeque<Flying<O>>,
     /// Copied from the ring, but not yet a whole frame.
     inbox: Buffer,
+    /// The front answer, where it is a long list of numbers, and how many bytes fill its frame up behind them.
+    landing: Option<(Landing, usize)>,
     /// The longest result. A worker that announces more is lying.
     max_result_bytes: u32,
     /// How many bytes of each answer to a job by itself are its account.
@@ -50,6 +54,7 @@ impl<O> Flight<O> {
         Flight {
             chunks: VecDeque::new(),
             inbox: Buffer::new(),
+            landing: None,
             max_result_bytes,
             account_bytes,
             answered: 0,
@@ -91,18 +96,20 @@ impl<O> Flight<O> {
     ) -> Result<bool, E> {
         let mut sent = false;
         // What is unsent stands at the end, so look for its start from there.
-        let unsent = |flying: &Flying<O>| flying.sent < flying.chunk.frames.len();
+        let unsent = |flying: &Flying<O>| flying.sent < flying.chunk.bytes();
         let first = self
             .chunks
             .iter()
             .rposition(|flying| !unsent(flying))
             .map_or(0, |last| last + 1);
         for flying in self.chunks.range_mut(first..) {
-            let written = write(&flying.chunk.frames[flying.sent..])?;
-            flying.sent += written;
-            sent |= written > 0;
-            if unsent(flying) {
-                break;
+            while unsent(flying) {
+                let written = flying.chunk.after(flying.sent, &mut write)?;
+                flying.sent += written;
+                sent |= written > 0;
+                if written == 0 {
+                    return Ok(sent);
+                }
             }
         }
         Ok(sent)
@@ -110,11 +117,17 @@ impl<O> Flight<O> {
 
     /// Whether an answer or a chunk is on its way that is too long to be in the ring at once.
     pub(crate) fn is_streaming(&self) -> bool {
-        !self.inbox.is_empty() || self.has_unsent()
+        !self.inbox.is_empty() || self.landing.is_some() || self.has_unsent()
     }
 
     pub(crate) fn has_unsent(&self) -> bool {
-        (self.chunks.back()).is_some_and(|flying| flying.sent < flying.chunk.frames.len())
+        (self.chunks.back()).is_some_and(|flying| flying.sent < flying.chunk.bytes())
+    }
+
+    /// Where the next bytes of answers go, if not into the inbox, before they are [read](Flight::read).
+    pub(crate) fn landing(&mut self) -> Option<&mut Landing> {
+        let landing = self.landing.as_mut().map(|(landing, _)| landing);
+        landing.filter(|landing| landing.left() > 0)
     }
 
     /// Where bytes of answers are appended, to be [read](Flight::read).
@@ -124,19 +137,20 @@ impl<O> Flight<O> {
 
     /// Passes on the whole answers in the inbox, a row of jobs of one chunk at a time.
     pub(crate) fn read(&mut self, mut deliver: impl FnMut(&O, Answers)) -> Result<(), Broken> {
-        let mut start = 0;
+        let Some(mut start) = self.land(&mut deliver) else {
+            return Ok(());
+        };
         while start < self.inbox.len() {
             let row = self.row(start)?;
             if row.count == 0 {
                 break;
             }
-            let Some(flying) = self.chunks.front_mut() else {
+            let Some(flying) = self.chunks.front() else {
                 break;
             };
-            let is_late = self.given_up == Some(self.answered);
-            self.answered += u64::from(row.count);
             if row.is_refusal {
                 start = row.end;
+                self.answered += u64::from(row.count);
                 let flying = self.chunks.pop_front();
                 self.refused.extend(flying.map(|flying| flying.chunk));
                 continue;
@@ -148,17 +162,8 @@ impl<O> Flight<O> {
                 frames.extend_from_slice(&self.inbox[start..row.end]);
                 frames
             };
-            let mut answers = flying.chunk.answers(flying.answered, &row, frames);
-            if is_late {
-                answers.next();
-            }
-            if answers.count > 0 {
-                deliver(&flying.chunk.owner, answers);
-            }
-            flying.answered += row.count;
-            if flying.answered == flying.chunk.count {
-                self.chunks.pop_front();
-            }
+            let answers = flying.chunk.answers(flying.answered, &row, frames);
+            self.pass_on(answers, &mut deliver);
             start = row.end;
         }
         let read = start.min(self.inbox.len());
@@ -167,12 +172,85 @@ impl<O> Flight<O> {
         Ok(())
     }
 
+    /// Passes on the answer that landed, if one did and is whole, and says from where on the inbox has other answers. `None`
+    /// if more of this one is to come.
+    fn land(&mut self, deliver: &mut impl FnMut(&O, Answers)) -> Option<usize> {
+        let Some((landing, filling)) = &self.landing else {
+            return Some(0);
+        };
+        if landing.left() > 0 || self.inbox.len() < *filling {
+            return None;
+        }
+        let (landing, filling) = self.landing.take()?;
+        let flying = self.chunks.front()?;
+        let row = Row {
+            count: 1,
+            ..Row::at(0)
+        };
+        let answers = flying.chunk.answers(flying.answered, &row, Buffer::new());
+        self.pass_on(answers.landed(landing), deliver);
+        Some(filling)
+    }
+
+    /// Passes on answers of the front chunk, without one that comes too late.
+    fn pass_on(&mut self, mut answers: Answers, deliver: &mut impl FnMut(&O, Answers)) {
+        let Some(flying) = self.chunks.front_mut() else {
+            return;
+        };
+        let count = answers.count;
+        if self.given_up == Some(self.answered) {
+            answers.next();
+        }
+        if answers.count > 0 {
+            deliver(&flying.chunk.owner, answers);
+        }
+        self.answered += u64::from(count);
+        flying.answered += count;
+        if flying.answered == flying.chunk.count {
+            self.chunks.pop_front();
+        }
+    }
+
     /// Takes memory for the rest of a long answer at once, now that its length is known and was checked.
     fn make_room(&mut self) {
-        let header = self.inbox.first_chunk().copied().and_then(Header::decode);
-        if let Some(header) = header {
-            self.inbox.grow(header.frame_bytes());
+        // With the number of items, by which a list may land.
+        let head: Option<&[u8; Header::BYTES + 4]> = self.inbox.first_chunk();
+        let header = head.and_then(|head| Header::decode(*head.first_chunk()?));
+        let Some(header) = header.filter(|header| header.frame_bytes() > self.inbox.len()) else {
+            return;
+        };
+        match self.room_to_land(&header) {
+            Some(landing) => {
+                self.inbox.clear();
+                self.landing = Some((landing, header.frame_bytes() - header.payload().end));
+            }
+            None => self.inbox.grow(header.frame_bytes()),
         }
+    }
+
+    /// Memory for an answer that is too long for the ring, where it is a list of numbers, with those that are here.
+    fn room_to_land(&self, header: &Header) -> Option<Landing> {
+        let front = self.chunks.front()?;
+        let item_bytes = front
+            .chunk
+            .item_bytes
+            .filter(|_| front.chunk.asked().is_none())?;
+        let is_long = header.frame_bytes() > ring::CAPACITY;
+        if !is_long || header.kind != Kind::Value || self.account_bytes > 0 {
+            return None;
+        }
+        let (count, numbers) = self.inbox.get(Header::BYTES..)?.split_first_chunk()?;
+        let mut landing = Landing::new(item_bytes, u32::from_le_bytes(*count) as usize)?;
+        // A length that is not that of so many numbers is found when the bytes are decoded.
+        if landing.bytes() + count.len() != header.length as usize {
+            return None;
+        }
+        let here = numbers.len().min(landing.left());
+        let copied = landing.fill(here, |room| {
+            Ok::<_, Broken>(room.write_copy_of_slice(&numbers[..here]))
+        });
+        copied.ok().filter(|&copied| copied == numbers.len())?;
+        Some(landing)
     }
 
     /// Takes back the batches whose jobs have to be asked one by one.
@@ -279,7 +357,7 @@ impl<O> Flight<O> {
         if header.length < self.account_bytes {
             return Err(Broken("an answer without its account"));
         }
-        if flying.sent < flying.chunk.frames.len() && place + 1 == flying.chunk.count {
+        if flying.sent < flying.chunk.bytes() && place + 1 == flying.chunk.count {
             return Err(Broken("an answer to a job that it does not know yet"));
         }
         Ok(header)
@@ -303,7 +381,7 @@ impl<O> Flight<O> {
             }
         };
         let next = flying.chunk.first + u64::from(flying.answered);
-        if header.job != next as u32 & 0xff_ffff || flying.sent < flying.chunk.frames.len() {
+        if header.job != next as u32 & 0xff_ffff || flying.sent < flying.chunk.bytes() {
             return Err(Broken("an answer to another job than the one it was asked"));
         }
         if header.length > most {
@@ -356,93 +434,4 @@ impl Row {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::wire::{self, TooLong};
-
-    #[test]
-    fn a_list_that_is_too_short_for_its_number_of_results_is_nonsense() {
-        for length in 1..4 {
-            let mut flight = Flight::new(100, 0);
-            let mut chunk = Chunk::list((), 0, 0, Asked::AsSweep);
-            chunk.push(|_| Ok::<_, TooLong>(())).unwrap();
-            flight.push(chunk);
-            flight
-                .send(|frames| Ok::<_, TooLong>(frames.len()))
-                .unwrap();
-            let payload = |bytes: &mut Vec<u8>| {
-                bytes.resize(bytes.len() + length, 1);
-                Ok::<_, TooLong>(())
-            };
-            wire::put_frame(Kind::Values, 0, flight.inbox(), payload).unwrap();
-            // What fills the frame up would make it the one result that was asked for.
-            let end = flight.inbox().len();
-            flight.inbox()[end - 8..].copy_from_slice(&1_u64.to_le_bytes());
-            assert!(flight.read(|(), _| ()).is_err(), "{length} bytes");
-        }
-    }
-    /// Three jobs under way, and the first answered.
-    fn one_of_three() -> Flight<()> {
-        let mut flight = Flight::new(100, 0);
-        let mut chunk = Chunk::new((), 0, 7);
-        (0..3).for_each(|_| chunk.push(|_| Ok::<_, TooLong>(())).unwrap());
-        flight.push(chunk);
-        flight
-            .send(|frames| Ok::<_, TooLong>(frames.len()))
-            .unwrap();
-        answer(&mut flight, 7);
-        assert_eq!(delivered(&mut flight), [(7, 1)]);
-        flight
-    }
-
-    fn answer(flight: &mut Flight<()>, job: u32) {
-        wire::put_frame(Kind::Value, job, flight.inbox(), |_| Ok::<_, TooLong>(())).unwrap();
-    }
-
-    fn delivered(flight: &mut Flight<()>) -> Vec<(u64, u32)> {
-        let mut rows = Vec::new();
-        flight
-            .read(|(), answers| rows.push((answers.first, answers.count)))
-            .unwrap();
-        rows
-    }
-
-    #[test]
-    fn the_answer_to_a_job_that_was_given_up_does_not_count_and_those_behind_it_do() {
-        for answers in [&[8][..], &[8, 9]] {
-            let mut flight = one_of_three();
-            assert_eq!(flight.give_up(), Some(((), 8, 1)));
-            answers.iter().for_each(|&job| answer(&mut flight, job));
-            let behind = &[(9, 1)][..answers.len() - 1];
-            assert_eq!(delivered(&mut flight), behind);
-            assert_eq!(flight.answered(), 1 + answers.len() as u64);
-        }
-    }
-
-    #[test]
-    fn a_job_that_was_given_up_is_not_given_back() {
-        let mut flight = one_of_three();
-        flight.give_up();
-        let (running, waiting) = flight.give_back(true);
-        assert!(running.is_none());
-        let waiting: Vec<_> = (waiting.iter())
-            .map(|chunk| (chunk.first, chunk.count, chunk.losses))
-            .collect();
-        assert_eq!(waiting, [(9, 1, 0)]);
-    }
-
-    #[test]
-    fn nobody_gives_up_one_job_of_several_in_a_list() {
-        for (asked, jobs, known) in [
-            (Asked::AsSweep, 2, false),
-            (Asked::AsSweep, 1, true),
-            (Asked::AsBatch, 1, false),
-        ] {
-            let mut flight = Flight::new(100, 0);
-            let mut chunk = Chunk::list((), 0, 0, asked);
-            (0..jobs).for_each(|_| chunk.push(|_| Ok::<_, TooLong>(())).unwrap());
-            flight.push(chunk);
-            assert_eq!(flight.give_up().is_some(), known);
-        }
-    }
-}
+mod tests;

@@ -321,7 +321,7 @@ impl Driver {
         if was_idle && self.rules.account.is_some() {
             seat.unclaimed = (Some(Instant::now()), Duration::ZERO);
         }
-        seat.usage.request_bytes += chunk.frames.len() as u64;
+        seat.usage.request_bytes += chunk.bytes() as u64;
         let fed = link.feed(chunk);
         let mut has_rested = false;
         if was_idle {

@@ -6,7 +6,7 @@ use super::stream::{Imap, Order, Stream, outcome};
 use super::task::{Home, Run, Task};
 use super::{Error, FunctionError};
 use crate::codec::{self, EncodeError};
-use crate::link::Chunk;
+use crate::link::{Chunk, lend};
 use crate::types::{Function, Type};
 use crate::value::Value;
 use crate::wire::TooLong;
@@ -15,6 +15,9 @@ use serde::{Deserialize, Serialize};
 use std::any::type_name;
 use std::marker::PhantomData;
 use std::sync::Arc;
+
+/// From how many bytes on a list is sent from where it lies: what no longer fits a core's first cache.
+const LONG_BYTES: usize = 64 << 10;
 
 /// How the Rust value of a job stands for a function's parameters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -193,6 +196,13 @@ impl<'p> Call<'p> {
         &self.signature().result
     }
 
+    /// A chunk of jobs from `first` on, each in a frame of its own.
+    pub(super) fn chunk<O>(&self, owner: O, first: u64) -> Chunk<O> {
+        let mut chunk = Chunk::new(owner, self.function as u32, first);
+        chunk.item_bytes = codec::item_bytes(self.result());
+        chunk
+    }
+
     /// Adds a job with these arguments to a chunk, and says how many bytes they take.
     pub(super) fn push<P: Serialize + ?Sized, O>(
         &self,
@@ -213,16 +223,33 @@ impl<'p> Call<'p> {
     }
 
     pub(super) fn one<P: Serialize, R: DeserializeOwned>(self, arguments: &P) -> Result<R, Error> {
-        let task = self.task(Home::Call);
-        let mut job = Chunk::new(task, self.function as u32, 0);
-        self.push(arguments, &mut job)?;
-        match self.shared.run(job).ok_or(Error::Closed)? {
+        match self.run(arguments)?.ok_or(Error::Closed)? {
             Run::Fault { fault, .. } => Err((*fault).into()),
             Run::Answers {
                 mut answers, pid, ..
             } => {
                 let answer = answers.next().ok_or(Error::Closed)?;
                 Ok(outcome(answer, &self, pid)?)
+            }
+        }
+    }
+
+    /// Runs one job and waits for it.
+    fn run<P: Serialize>(&self, arguments: &P) -> Result<Option<Run>, Error> {
+        let mut job = self.chunk(self.task(Home::Call), 0);
+        // To copy a long list before it is sent would take as long as to send it.
+        match codec::only_list(arguments, self.given()) {
+            Some((count, items)) if items.len() >= LONG_BYTES => lend(items, |items| {
+                let lent = job.borrow(count, items);
+                lent.map_err(|error| Error::Item {
+                    job: 0,
+                    error: error.into(),
+                })?;
+                Ok(self.shared.run(job))
+            }),
+            _ => {
+                self.push(arguments, &mut job)?;
+                Ok(self.shared.run(job))
             }
         }
     }

@@ -95,11 +95,11 @@ impl Call<'_> {
         items: impl IntoIterator<Item = P>,
     ) -> Result<Vec<Chunk<Arc<Task>>>, Error> {
         let mut chunks = Vec::new();
-        let mut whole = Chunk::new(task.clone(), task.function, 0);
+        let mut whole = self.chunk(task.clone(), 0);
         for item in items {
             if self.shared.chunk == Some(whole.count) {
                 let next = whole.first + u64::from(whole.count);
-                let next = Chunk::new(task.clone(), task.function, next);
+                let next = self.chunk(task.clone(), next);
                 chunks.push(std::mem::replace(&mut whole, next));
             }
             self.push(&item, &mut whole)?;

@@ -9,7 +9,7 @@ use super::sizes::Sizes;
 use super::task::{DEPTH, Home, Run, Task};
 use crate::codec;
 use crate::job::{Cause, Fault, FaultReport, Report, Usage};
-use crate::link::{Answer, Answers, Chunk};
+use crate::link::{Answer, Answers, Chunk, Encoded};
 use crate::value::Value;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -330,7 +330,7 @@ impl<'p, I: Iterator<Item: Serialize>, R: DeserializeOwned> Stream<'p, I, R> {
         };
         let mut chunk = match self.task.list() {
             Some((asked, function)) => Chunk::list(self.task.clone(), function, self.sent, asked),
-            None => Chunk::new(self.task.clone(), self.task.function, self.sent),
+            None => self.call.chunk(self.task.clone(), self.sent),
         };
         let keeps_sizes = self.order != Order::Everything;
         let mut sizes = Vec::new();
@@ -438,7 +438,10 @@ impl<R: DeserializeOwned> Reading<R> {
                 let answer = answers.next()?;
                 usage = Usage {
                     attempts: answer.attempt,
-                    result_bytes: answer.result.as_ref().map_or(0, |bytes| bytes.len() as u64),
+                    result_bytes: answer
+                        .result
+                        .as_ref()
+                        .map_or(0, |result| result.len() as u64),
                     ..answer.account.map_or_else(Usage::default, Usage::from)
                 };
                 (answer.job, outcome(answer, call, self.pid))
@@ -522,8 +525,11 @@ pub(super) fn outcome<R: DeserializeOwned>(
     pid: u32,
 ) -> Result<R, Fault> {
     let fault = |report| fault_of(answer.job, answer.attempt, pid, report);
-    let bytes = answer.result.map_err(fault)?;
-    codec::decode(bytes, call.result()).map_err(|error| fault(undecodable(call, &error)))
+    let value = match answer.result.map_err(fault)? {
+        Encoded::Bytes(bytes) => codec::decode(bytes, call.result()),
+        Encoded::Numbers(numbers) => numbers.decode(call.result()),
+    };
+    value.map_err(|error| fault(undecodable(call, &error)))
 }
 
 fn fault_of(job: u64, attempt: u32, pid: u32, report: FaultReport) -> Fault {

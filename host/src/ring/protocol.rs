@@ -91,15 +91,17 @@ impl<const CAPACITY: usize> Reading<CAPACITY> {
         }
     }
 
-    /// Takes all there is, and says how many bytes it was. `copy` takes so many bytes from a place in the ring on.
+    /// Takes what there is but no more than `most`, and says how many bytes it was. `copy` takes so many bytes from a place in
+    /// the ring on.
     #[inline]
     pub(super) fn take(
         &mut self,
+        most: usize,
         published: &AtomicU64,
         taken: &AtomicU64,
         copy: impl FnOnce(usize, usize),
     ) -> Result<usize, OutOfBounds> {
-        let length = self.available(published)?;
+        let length = self.available(published)?.min(most);
         if length > 0 {
             copy(self.peek(length), length);
             self.release(length);

@@ -193,7 +193,7 @@ fn whatever_the_writer_claims_the_reader_takes_no_more_than_a_ring_full() {
                 None if operation == LENGTHS.len() + 1 => {
                     let mut copied = None;
                     let copy = |place, length| copied = Some((place, length));
-                    let result = reading.take(&published, &given_back, copy);
+                    let result = reading.take(usize::MAX, &published, &given_back, copy);
                     assert_eq!(result, available, "{steps:?}");
                     let place = taken as usize % 4;
                     let some = available.ok().filter(|&length| length > 0);

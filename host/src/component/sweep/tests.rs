@@ -1,7 +1,7 @@
 use super::*;
 use crate::component::compiler::compile;
 use crate::component::embedded;
-use crate::engine::{Engine, Guest};
+use crate::engine::{Engine, Guest, Passing};
 use crate::job::{Cause, Dir, FaultReport, Grants, Isolation, Limits};
 use crate::lockdown::Sandbox;
 use crate::sealed;
@@ -89,7 +89,8 @@ impl Trial {
 
     fn call(&mut self, function: usize, arguments: &[u8]) -> Result<Vec<u8>, FaultReport> {
         let mut result = Vec::new();
-        let called = self.guest.call(function as u32, arguments, &mut result);
+        let passing = Passing::new(arguments, &mut result);
+        let called = self.guest.call(function as u32, passing);
         called.map(|()| result)
     }
 

@@ -1,4 +1,5 @@
 use super::*;
+use crate::link::lend;
 
 /// Jobs from this index on, whose arguments are their index as text, so that they have different lengths.
 fn fill(mut chunk: Chunk<()>, jobs: u64) -> Chunk<()> {
@@ -48,4 +49,34 @@ fn a_list_is_not_divided() {
     let rest = each.split_off(1).unwrap();
     assert_eq!((each.count, rest.first, rest.count), (1, 1, 3));
     assert_eq!(sealed(rest), sealed(fill(Chunk::new((), 0, 1), 3)));
+}
+
+#[test]
+fn a_lent_list_travels_as_one_that_was_copied() {
+    for length in [0, 1, 4, 1003] {
+        let items = vec![7_u8; length];
+        let mut copied = Chunk::new((), 3, 7);
+        let pushed = copied.push(|payload| {
+            payload.extend_from_slice(&(length as u32).to_le_bytes());
+            payload.extend_from_slice(&items);
+            Ok::<_, TooLong>(())
+        });
+        pushed.unwrap();
+        let expected = sealed(copied);
+        lend(&items, |items| {
+            let mut lent = Chunk::new((), 3, 7);
+            lent.borrow(length, items).unwrap();
+            lent.seal();
+            assert_eq!(lent.bytes(), expected.len());
+            for piece in [1, 7, 1000] {
+                let mut travelled = Vec::new();
+                while travelled.len() < lent.bytes() {
+                    lent.after(travelled.len(), |bytes| {
+                        travelled.extend_from_slice(&bytes[..piece.min(bytes.len())]);
+                    });
+                }
+                assert_eq!(travelled, expected, "{length} in pieces of {piece}");
+            }
+        });
+    }
 }

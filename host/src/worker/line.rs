@@ -1,0 +1,133 @@
+//! The worker's end of the channel but for the requests: what it answers, and how it waits for its parent and wakes it.
+
+use crate::ring::{Bell, OutOfBounds, Reader, Writer};
+use rustix::fd::BorrowedFd;
+use rustix::io::Errno;
+use rustix::net::{RecvFlags, SendFlags};
+
+/// More answers than any parent waits for.
+const ALL_ANSWERS: u64 = u64::MAX >> 16;
+
+/// How much of a long answer is shown to the parent at a time, in bytes: the parent copies one piece while the next is
+/// written, and both stay in a core's cache.
+const PIECE_BYTES: usize = 32 << 10;
+
+pub(super) struct Line<'a> {
+    control: BorrowedFd<'a>,
+    answers: Writer,
+    bell: Bell,
+    spins: u32,
+    /// Jobs answered in all.
+    pub(super) answered: u64,
+}
+
+impl<'a> Line<'a> {
+    pub(super) fn new(control: BorrowedFd<'a>, answers: Writer, spins: u32) -> Line<'a> {
+        Line {
+            control,
+            bell: Bell::new(&answers),
+            answers,
+            spins,
+            answered: 0,
+        }
+    }
+
+    /// Says when the next job started.
+    pub(super) fn set_started(&self, nanoseconds: u64) {
+        self.bell.set_started(nanoseconds, self.answered);
+    }
+
+    /// Writes bytes of an answer, in pieces, and waits for space if there is none.
+    #[inline]
+    pub(super) fn write(&mut self, mut bytes: &[u8]) -> Result<(), Errno> {
+        loop {
+            let piece = &bytes[..bytes.len().min(PIECE_BYTES)];
+            let written = self.answers.write(piece).map_err(|_| Errno::IO)?;
+            bytes = &bytes[written..];
+            self.answers.publish();
+            if bytes.is_empty() {
+                return Ok(());
+            }
+            self.wake(ALL_ANSWERS)?;
+            if written < PIECE_BYTES {
+                self.wait_for_space()?;
+            }
+        }
+    }
+
+    /// Wakes the parent after an answer, if it was the last of a chunk and is waited for. A parent that sleeps until the end
+    /// of the chunk is also woken when the ring is half full, so that it comes before the other half is.
+    #[inline]
+    pub(super) fn finish(&mut self, is_last: bool) -> Result<(), Errno> {
+        if is_last {
+            self.wake(self.answered)
+        } else if self.answers.is_half_full() {
+            self.wake(ALL_ANSWERS)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Waits until so many bytes of requests are there; when that takes too long, takes a `rest` and sleeps until the parent
+    /// rings. Fails when it hangs up.
+    #[inline]
+    pub(super) fn wait_for(
+        &mut self,
+        bytes: usize,
+        requests: &mut Reader,
+        rest: impl FnOnce(),
+    ) -> Result<(), Errno> {
+        if requests.has(bytes).map_err(|_| Errno::IO)? {
+            return Ok(());
+        }
+        requests.give_back();
+        self.wait(requests, |requests, _| requests.has(bytes), rest)
+    }
+
+    fn wait_for_space(&mut self) -> Result<(), Errno> {
+        let has_space = |_: &mut (), line: &mut Line<'_>| Ok(line.answers.space()? > 0);
+        self.wait(&mut (), has_space, || ())
+    }
+
+    /// Spins until `ready`, and when that takes too long, sleeps.
+    fn wait<S>(
+        &mut self,
+        source: &mut S,
+        mut ready: impl FnMut(&mut S, &mut Line<'a>) -> Result<bool, OutOfBounds>,
+        rest: impl FnOnce(),
+    ) -> Result<(), Errno> {
+        for _ in 0..=self.spins {
+            if ready(source, self).map_err(|_| Errno::IO)? {
+                return Ok(());
+            }
+            std::hint::spin_loop();
+        }
+        rest();
+        // The parent may sleep too, until more answers than will ever come: it has to know that this is all.
+        self.wake(ALL_ANSWERS)?;
+        Bell::park(
+            self,
+            |line| &line.bell,
+            |line| ready(source, line).map_err(|_| Errno::IO),
+            |line| match rustix::net::recv(line.control, &mut [0; 8], RecvFlags::empty()) {
+                Ok((_, 0)) => Err(Errno::PIPE),
+                Ok(_) | Err(Errno::INTR) => Ok(()),
+                Err(error) => Err(error),
+            },
+        )
+    }
+
+    /// Rings if the parent sleeps until so many answers.
+    #[inline]
+    fn wake(&mut self, answers: u64) -> Result<(), Errno> {
+        if !self.bell.due(answers) {
+            return Ok(());
+        }
+        let flags = SendFlags::NOSIGNAL | SendFlags::DONTWAIT;
+        match rustix::net::send(self.control, &[1], flags) {
+            // A full socket means that the parent has bells enough to hear.
+            Ok(_) | Err(Errno::AGAIN) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+}
