@@ -22,6 +22,7 @@ mod datum;
 mod event;
 mod guard;
 mod lock;
+mod look;
 mod managed;
 mod numbers;
 mod objects;

@@ -5,6 +5,7 @@
 
 use super::Failure;
 use super::guard::Guard;
+use super::look::look;
 use super::sleep::{self, Until};
 use super::slot::{PARTIES, Party, Place, Slot};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -68,11 +69,13 @@ impl Party {
                 give_up(slot, ABORTED);
             }
         }
-        while mine.load(Ordering::SeqCst) == WAITING {
+        let is_waiting = || mine.load(Ordering::SeqCst) == WAITING;
+        look(mine, until, || !is_waiting());
+        while is_waiting() {
             if sleep::wait(mine, WAITING, until).is_err() {
                 let _guard = Guard::of(slot, self.number)?;
                 // All may have come at the last moment.
-                if mine.load(Ordering::SeqCst) == WAITING {
+                if is_waiting() {
                     give_up(slot, ABORTED);
                 }
             }

@@ -10,6 +10,7 @@
 
 use super::Failure;
 use super::guard::Guard;
+use super::look::look;
 use super::sleep::{self, Until};
 use super::slot::{HEAD, Party, Place, Slot};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -232,7 +233,7 @@ impl Party {
         Ok(())
     }
 
-    /// Looks a few times more, then sleeps until what was `seen` changes.
+    /// Looks for a while, then sleeps until what was `seen` changes.
     fn sleep(
         &self,
         slot: Slot<'_>,
@@ -241,11 +242,9 @@ impl Party {
         until: Until,
     ) -> Result<(), sleep::TooLate> {
         let number = slot.half(what);
-        for _ in 0..SPINS {
-            if number.load(Ordering::SeqCst) | SLEEPERS != seen | SLEEPERS {
-                return Ok(());
-            }
-            std::hint::spin_loop();
+        let has_changed = || number.load(Ordering::SeqCst) | SLEEPERS != seen | SLEEPERS;
+        if look(number, until, has_changed) {
+            return Ok(());
         }
         let asleep = seen | SLEEPERS;
         match number.compare_exchange(seen, asleep, Ordering::SeqCst, Ordering::SeqCst) {
@@ -257,10 +256,6 @@ impl Party {
 
 /// Somebody sleeps on the number.
 const SLEEPERS: u32 = 1;
-
-/// How often one looks before one goes to sleep: some 5 µs, a tenth of what a wake takes. Two jobs of which one puts and one
-/// takes are apart by less than that most of the time.
-const SPINS: u32 = 300;
 
 /// Tells those who sleep on it that something has changed.
 fn change(slot: Slot<'_>, what: usize) {

@@ -6,6 +6,7 @@
 
 use super::Failure;
 use super::guard::Guard;
+use super::look::look;
 use super::sleep::{self, Until};
 use super::slot::{PARTIES, Party, Place, Slot};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -36,6 +37,7 @@ impl Party {
     pub(crate) fn take_permit(&self, semaphore: Place, until: Until) -> Result<(), Failure> {
         let slot = self.slot(semaphore)?;
         let free = slot.half(FREE);
+        let mut has_looked = false;
         loop {
             let guard = Guard::of(slot, self.number)?;
             if free.load(Ordering::Relaxed) > 0 {
@@ -43,6 +45,12 @@ impl Party {
                 add(self.taken(slot), 1);
                 free.fetch_sub(1, Ordering::SeqCst);
                 return Ok(());
+            }
+            if !has_looked {
+                drop(guard);
+                has_looked = true;
+                look(free, until, || free.load(Ordering::SeqCst) > 0);
+                continue;
             }
             slot.half(SLEEPERS).store(1, Ordering::SeqCst);
             drop(guard);
