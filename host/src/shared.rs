@@ -35,6 +35,10 @@ mod sleep;
 mod slot;
 
 #[cfg(test)]
+mod death_tests;
+#[cfg(test)]
+mod step_tests;
+#[cfg(test)]
 mod tests;
 
 use std::sync::{Arc, Mutex};

@@ -55,6 +55,14 @@ pub(super) fn look(
     paid
 }
 
+/// From now on this process looks at nothing before it sleeps.
+#[cfg(test)]
+pub(super) fn sleep_at_once() {
+    let impatient = Patience { looks: 0, waits: 0 };
+    let forget = |learned: &AtomicU32| learned.store(impatient.to_bits(), Ordering::Relaxed);
+    PATIENCE.iter().for_each(forget);
+}
+
 /// What one process has learned of a number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Patience {

@@ -111,7 +111,10 @@ impl Party {
         loop {
             let seen = slot.half(ROOM).load(Ordering::SeqCst);
             {
-                let _guard = Guard::of(slot, self.number)?;
+                let _guard = match Guard::of(slot, self.number, until) {
+                    Err(Failure::TooLate) => return Ok(Err(Unavailable::Full)),
+                    guard => guard?,
+                };
                 if slot.half(CLOSED).load(Ordering::SeqCst) != 0 {
                     return Ok(Err(Unavailable::Closed));
                 }
@@ -145,7 +148,10 @@ impl Party {
         let item = loop {
             let seen = slot.half(ITEM).load(Ordering::SeqCst);
             {
-                let _guard = Guard::of(slot, self.number)?;
+                let _guard = match Guard::of(slot, self.number, until) {
+                    Err(Failure::TooLate) => return Ok(Err(Unavailable::Empty)),
+                    guard => guard?,
+                };
                 let (put, taken) = (Mark::load(slot.word(PUT)), Mark::load(slot.word(TAKEN)));
                 if put.items != taken.items {
                     let mut length = [0; LENGTH_BYTES as usize];
@@ -191,10 +197,10 @@ impl Party {
     ///
     /// # Errors
     /// [`Failure::Misuse`] if all were before.
-    pub(crate) fn task_done(&self, queue: Place) -> Result<(), Failure> {
+    pub(crate) fn task_done(&self, queue: Place, until: Until) -> Result<(), Failure> {
         let slot = self.slot(queue)?;
         {
-            let _guard = Guard::of(slot, self.number)?;
+            let _guard = Guard::of(slot, self.number, until)?;
             let done = slot.half(DONE).load(Ordering::SeqCst);
             if done == Mark::load(slot.word(PUT)).items {
                 return Err(Failure::Misuse(

@@ -39,7 +39,7 @@ impl Party {
         let free = slot.half(FREE);
         let mut has_looked = false;
         loop {
-            let guard = Guard::of(slot, self.number)?;
+            let guard = Guard::of(slot, self.number, until)?;
             if free.load(Ordering::Relaxed) > 0 {
                 // What counts comes first.
                 add(self.taken(slot), 1);
@@ -62,9 +62,9 @@ impl Party {
     ///
     /// # Errors
     /// [`Failure::Misuse`] if there would be more than a bounded semaphore has.
-    pub(crate) fn give_permit(&self, semaphore: Place) -> Result<(), Failure> {
+    pub(crate) fn give_permit(&self, semaphore: Place, until: Until) -> Result<(), Failure> {
         let slot = self.slot(semaphore)?;
-        let _guard = Guard::of(slot, self.number)?;
+        let _guard = Guard::of(slot, self.number, until)?;
         let (free, taken) = (slot.half(FREE), self.taken(slot));
         let (bound, permits) = (slot.half(BOUND), slot.half(PERMITS));
         if free.load(Ordering::Relaxed) >= bound.load(Ordering::Relaxed) {
@@ -93,7 +93,7 @@ impl Party {
     /// What this party has taken stays taken, whatever becomes of it.
     pub(crate) fn spend_permits(&self, semaphore: Place) {
         if let Ok(slot) = self.slot(semaphore)
-            && let Ok(_guard) = Guard::of(slot, self.number)
+            && let Ok(_guard) = Guard::of(slot, self.number, None)
         {
             let taken = self.taken(slot);
             let spent = taken.load(Ordering::Relaxed);
@@ -105,7 +105,7 @@ impl Party {
     /// What this party has taken comes back, as far as there is room for it.
     pub(crate) fn return_permits(&self, semaphore: Place) {
         if let Ok(slot) = self.slot(semaphore)
-            && let Ok(_guard) = Guard::of(slot, self.number)
+            && let Ok(_guard) = Guard::of(slot, self.number, None)
         {
             give_back(slot, self.taken(slot).swap(0, Ordering::SeqCst));
         }
