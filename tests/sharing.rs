@@ -1,13 +1,14 @@
 //! Objects that jobs in several processes work on together, and processes of one job.
 
+use crate::process::{is_in_state, send};
 use crate::{PATIENCE, builder, cache, program};
 use host::shared::{Acquired, Datum, Event, Lock};
 use host::{
     Builder, Cause, Error, Exit, Handle, Limits, Pool, Process, Ready, Shared, SharedError,
     SpawnError,
 };
-use rustix::process::{Pid, Signal, kill_process};
-use std::time::Duration;
+use rustix::process::Signal;
+use std::time::{Duration, Instant};
 
 /// A pool whose workers are all there, so that as many jobs run at the same time.
 fn pool(workers: usize) -> Pool {
@@ -25,7 +26,7 @@ fn timed(timeout: Duration) -> Builder {
 }
 
 fn kill(pid: u32) {
-    kill_process(Pid::from_raw(pid as i32).unwrap(), Signal::KILL).unwrap();
+    send(pid, Signal::KILL);
 }
 
 fn cause<T: std::fmt::Debug>(outcome: Result<T, Error>) -> Cause {
@@ -44,8 +45,13 @@ fn trap<T: std::fmt::Debug>(outcome: Result<T, Error>) -> String {
 
 /// Some worker that has a job.
 fn busy_worker(pool: &Pool) -> u32 {
-    let stats = pool.stats();
-    stats.workers.iter().find(|worker| worker.busy).unwrap().pid
+    loop {
+        let workers = pool.stats().workers;
+        match workers.iter().find(|worker| worker.busy) {
+            Some(worker) => return worker.pid,
+            None => std::thread::yield_now(),
+        }
+    }
 }
 
 /// A job that holds a lock until it is told.
@@ -181,6 +187,84 @@ fn whoever_waits_for_a_queue_or_a_barrier_has_its_time_as_well() {
         object: object.into(),
     };
     assert_eq!(objects, [named("queue `numbers`"), named("barrier `all`")]);
+}
+
+#[test]
+fn a_worker_stopped_at_work_on_an_object_keeps_others_no_longer_than_their_time() {
+    let limit = Duration::from_millis(200);
+    let patience = Duration::from_secs(5);
+    let stopped = timed(patience).build().unwrap();
+    let others = timed(limit).shared(stopped.shared()).build().unwrap();
+    // So large that who writes it is at work on it most of the time.
+    let array = stopped.shared().array(&[0; 4096]).unwrap().named("numbers");
+    let read = || others.apply::<Vec<i64>>("numbers", (&array,));
+    read().unwrap();
+    let job = stopped.submit::<()>("fill", (&array, 7, u32::MAX)).unwrap();
+    while array.get(0) == 0 {
+        std::thread::yield_now();
+    }
+    let pid = busy_worker(&stopped);
+    let cause = loop {
+        send(pid, Signal::STOP);
+        while !is_in_state(pid, "T") {
+            std::thread::yield_now();
+        }
+        match read() {
+            Ok(_) => send(pid, Signal::CONT),
+            late => break cause(late),
+        }
+    };
+    let object = format!("array `numbers`, which job 0 (pid {pid}) holds");
+    assert_eq!(cause, Cause::Waiting { limit, object });
+    // Then its own time is over.
+    assert_eq!(self::cause(job.wait()), Cause::Timeout(patience));
+    assert_eq!(read().unwrap(), vec![7; 4096]);
+}
+
+/// Waits for a job to fail, and says why.
+type End = Box<dyn FnOnce() -> Cause>;
+
+fn end<T: std::fmt::Debug + 'static>(job: Result<Handle<T>, Error>) -> End {
+    Box::new(|| cause(job.and_then(Handle::wait)))
+}
+
+#[test]
+fn a_worker_that_is_stopped_ends_in_its_own_time_and_frees_what_it_held() {
+    let limit = Duration::from_millis(200);
+    let pool = timed(limit).build().unwrap();
+    let memory = pool.shared();
+    let (total, guard) = (memory.value(0).unwrap(), memory.lock().unwrap());
+    let (queue, array) = (memory.queue(4).unwrap(), memory.array(&[0; 4096]).unwrap());
+    let [held, never] = [(); 2].map(|()| memory.event().unwrap());
+    let submits: [(&str, &dyn Fn() -> End); 5] = [
+        ("taking and giving back a lock", &|| {
+            end(pool.submit::<()>("add", (&total, &guard, u32::MAX)))
+        }),
+        ("asleep with a lock", &|| {
+            end(pool.submit::<bool>("hold", (&guard, &held, &never)))
+        }),
+        ("at work on an array", &|| {
+            end(pool.submit::<()>("fill", (&array, 7, u32::MAX)))
+        }),
+        ("asleep until there is an item", &|| {
+            end(pool.submit::<i64>("consume", (&queue, 1u32)))
+        }),
+        ("asleep until there is room", &|| {
+            end(pool.submit::<()>("produce", (&queue, u32::MAX)))
+        }),
+    ];
+    for (place, submit) in submits {
+        pool.wait_ready();
+        let begun = Instant::now();
+        let end = submit();
+        send(busy_worker(&pool), Signal::STOP);
+        assert_eq!(end(), Cause::Timeout(limit), "{place}");
+        let took = begun.elapsed();
+        assert!(took < limit + Duration::from_secs(1), "{place}: {took:?}");
+        assert!(guard.lock_within(PATIENCE).is_some(), "{place}");
+        array.write(0, &[1]);
+        while queue.get_within(Duration::ZERO).is_ok() {}
+    }
 }
 
 #[test]

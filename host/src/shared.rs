@@ -22,6 +22,7 @@ mod datum;
 mod event;
 mod guard;
 mod lock;
+mod look;
 mod managed;
 mod numbers;
 mod objects;
@@ -33,6 +34,10 @@ mod semaphore;
 mod sleep;
 mod slot;
 
+#[cfg(test)]
+mod death_tests;
+#[cfg(test)]
+mod step_tests;
 #[cfg(test)]
 mod tests;
 

@@ -5,9 +5,11 @@
 
 use super::Failure;
 use super::guard::Guard;
+use super::look::look;
 use super::sleep::{self, Until};
 use super::slot::{PARTIES, Party, Place, Slot};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
 
 /// How many wait.
 const COME: usize = 0;
@@ -26,6 +28,9 @@ pub(super) const WAITING: u32 = 1;
 const ABORTED: u32 = 2;
 const RESET: u32 = 3;
 const THROUGH: u32 = 4;
+
+/// How long who gives up waits for one who is at work on the barrier: many times as long as that takes.
+const GRACE: Duration = Duration::from_millis(10);
 
 /// Why a barrier let nobody through.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -50,7 +55,10 @@ impl Party {
         let slot = self.slot(barrier)?;
         let mine = waits(slot, self.number);
         {
-            let _guard = Guard::of(slot, self.number)?;
+            let guard = unless_late(Guard::of(slot, self.number, until))?;
+            if guard.is_none() {
+                give_up(slot, ABORTED);
+            }
             if slot.half(BROKEN).load(Ordering::SeqCst) != 0 {
                 return Ok(Err(Broken::Aborted));
             }
@@ -68,11 +76,14 @@ impl Party {
                 give_up(slot, ABORTED);
             }
         }
-        while mine.load(Ordering::SeqCst) == WAITING {
+        let is_waiting = || mine.load(Ordering::SeqCst) == WAITING;
+        look(mine, until, || !is_waiting());
+        while is_waiting() {
             if sleep::wait(mine, WAITING, until).is_err() {
-                let _guard = Guard::of(slot, self.number)?;
+                let soon = Instant::now().checked_add(GRACE);
+                let _guard = unless_late(Guard::of(slot, self.number, soon))?;
                 // All may have come at the last moment.
-                if mine.load(Ordering::SeqCst) == WAITING {
+                if is_waiting() {
                     give_up(slot, ABORTED);
                 }
             }
@@ -86,17 +97,17 @@ impl Party {
     }
 
     /// Breaks it, for all who wait and will wait.
-    pub(crate) fn abort_barrier(&self, barrier: Place) -> Result<(), Failure> {
+    pub(crate) fn abort_barrier(&self, barrier: Place, until: Until) -> Result<(), Failure> {
         let slot = self.slot(barrier)?;
-        let _guard = Guard::of(slot, self.number)?;
+        let _guard = Guard::of(slot, self.number, until)?;
         give_up(slot, ABORTED);
         Ok(())
     }
 
     /// Makes it as it was at first.
-    pub(crate) fn reset_barrier(&self, barrier: Place) -> Result<(), Failure> {
+    pub(crate) fn reset_barrier(&self, barrier: Place, until: Until) -> Result<(), Failure> {
         let slot = self.slot(barrier)?;
-        let _guard = Guard::of(slot, self.number)?;
+        let _guard = Guard::of(slot, self.number, until)?;
         give_up(slot, RESET);
         Ok(())
     }
@@ -119,6 +130,15 @@ fn let_through(slot: Slot<'_>) {
     slot.half(PASSING).store(0, Ordering::SeqCst);
 }
 
+/// Nothing where somebody else stands still at work on the barrier: who gives up waiting then breaks it all the same, as all
+/// that it takes are single steps that no half of another change makes worse.
+fn unless_late(guard: Result<Guard<'_>, Failure>) -> Result<Option<Guard<'_>>, Failure> {
+    match guard {
+        Err(Failure::TooLate) => Ok(None),
+        guard => guard.map(Some),
+    }
+}
+
 /// Sends all who wait away, and breaks the barrier or, for a reset, mends it.
 fn give_up(slot: Slot<'_>, why: u32) {
     let broken = u32::from(why == ABORTED);
@@ -129,8 +149,8 @@ fn give_up(slot: Slot<'_>, why: u32) {
 fn tell(slot: Slot<'_>, mut what: impl FnMut() -> u32) {
     for party in 1..slot.parties() {
         let waits = waits(slot, party);
-        if waits.load(Ordering::SeqCst) == WAITING {
-            waits.store(what(), Ordering::SeqCst);
+        let told = |seen| (seen == WAITING).then(&mut what);
+        if (waits.fetch_update(Ordering::SeqCst, Ordering::SeqCst, told)).is_ok() {
             sleep::wake_all(waits);
         }
     }

@@ -3,6 +3,7 @@
 //! Each party has a place to sleep of its own, in which stands since when it waits. To notify is to look for the one
 //! that waits longest; as that needs the lock, there is an order in which all of this happens.
 
+use super::look::look;
 use super::sleep::{self, Until};
 use super::slot::{PARTIES, Party, Place, Slot};
 use super::{Acquired, Failure, lock};
@@ -22,9 +23,6 @@ const ABANDONED: usize = TO_WAKE + WORDS_TO_WAKE;
 /// How long a condition is, without its head.
 pub(super) const BYTES: usize = 8 * (ABANDONED + 1);
 
-/// How often one looks before one goes to sleep: some 2 µs, in which a peer on another processor may have had its turn.
-const SPINS: u32 = 100;
-
 impl Party {
     /// Releases the lock, waits to be notified, and acquires the lock again. False if nobody notified in time.
     ///
@@ -42,14 +40,12 @@ impl Party {
         let comer = slot.word(COMERS).fetch_add(1, Ordering::Relaxed) % (NOTIFIED - 1) + 1;
         mine.store(comer, Ordering::SeqCst);
         release(slot);
-        let mut looks = 0;
+        let half = half_of(slot, self.number);
+        let is_told = || mine.load(Ordering::SeqCst) != comer;
         let mut slept = Ok(());
-        while mine.load(Ordering::SeqCst) == comer && slept.is_ok() {
-            if looks < SPINS {
-                looks += 1;
-                std::hint::spin_loop();
-            } else {
-                slept = sleep::wait(half_of(slot, self.number), comer as u32, until);
+        if !look(half, until, is_told) {
+            while !is_told() && slept.is_ok() {
+                slept = sleep::wait(half, comer as u32, until);
             }
         }
         slot.check()?;

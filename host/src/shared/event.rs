@@ -1,6 +1,7 @@
 //! A flag to wait for.
 
 use super::Failure;
+use super::look::look;
 use super::sleep::{self, TooLate, Until};
 use super::slot::{Party, Place, Slot};
 use std::sync::atomic::Ordering;
@@ -29,6 +30,7 @@ impl Party {
     pub(crate) fn wait_event(&self, event: Place, until: Until) -> Result<bool, Failure> {
         let slot = self.slot(event)?;
         let flag = slot.half(FLAG);
+        look(flag, until, || flag.load(Ordering::SeqCst) != 0);
         while flag.load(Ordering::SeqCst) == 0 {
             slot.check()?;
             if let Err(TooLate) = sleep::wait(flag, 0, until) {

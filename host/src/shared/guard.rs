@@ -3,6 +3,7 @@
 
 use super::Failure;
 use super::owner::Owner;
+use super::sleep::Until;
 use super::slot::Slot;
 
 /// As long as it is there, nobody else changes the object.
@@ -12,9 +13,9 @@ impl<'a> Guard<'a> {
     /// Waits until nobody else is at work. That somebody died at work has been mended then.
     ///
     /// # Errors
-    /// [`Failure::Gone`].
-    pub(super) fn of(slot: Slot<'a>, party: u32) -> Result<Guard<'a>, Failure> {
-        let _ = slot.owner().acquire(party, None)?;
+    /// [`Failure::Gone`]; [`Failure::TooLate`] if somebody stands still at work, as a process does that was stopped.
+    pub(super) fn of(slot: Slot<'a>, party: u32, until: Until) -> Result<Guard<'a>, Failure> {
+        let _ = slot.owner().acquire(party, until)?;
         Ok(Guard(slot.owner()))
     }
 }

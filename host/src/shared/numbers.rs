@@ -5,6 +5,7 @@
 
 use super::Failure;
 use super::guard::Guard;
+use super::sleep::Until;
 use super::slot::{Party, Place, Slot};
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -57,10 +58,11 @@ impl Party {
         &self,
         array: Place,
         index: u32,
+        until: Until,
         change: impl FnOnce(&AtomicU64) -> u64,
     ) -> Result<u64, Failure> {
         let number = self.number(array, index)?;
-        let _guard = Guard::of(self.slot(array)?, self.number)?;
+        let _guard = Guard::of(self.slot(array)?, self.number, until)?;
         Ok(change(number))
     }
 
@@ -70,9 +72,10 @@ impl Party {
         array: Place,
         start: u32,
         count: u32,
+        until: Until,
     ) -> Result<Vec<u64>, Failure> {
         let slot = self.slice(array, start, count)?;
-        let _guard = Guard::of(slot, self.number)?;
+        let _guard = Guard::of(slot, self.number, until)?;
         let start = NUMBERS + start as usize;
         let numbers = start..start + count as usize;
         Ok(numbers
@@ -86,10 +89,11 @@ impl Party {
         array: Place,
         start: u32,
         numbers: &[u64],
+        until: Until,
     ) -> Result<(), Failure> {
         let count = u32::try_from(numbers.len()).unwrap_or(u32::MAX);
         let slot = self.slice(array, start, count)?;
-        let _guard = Guard::of(slot, self.number)?;
+        let _guard = Guard::of(slot, self.number, until)?;
         let second = NUMBERS + array.parts as usize;
         for (n, number) in numbers.iter().enumerate() {
             slot.word(second + n).store(*number, Ordering::Relaxed);

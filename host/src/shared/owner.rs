@@ -6,6 +6,7 @@
 //! from it what it owned, and wakes everybody who waits anywhere, so that no wake is lost with it.
 
 use super::Failure;
+use super::look::look;
 use super::sleep::{self, Until};
 use super::slot::Slot;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -15,10 +16,6 @@ const WAITERS: u32 = 1 << 31;
 /// The last owner ended without giving it back.
 const ABANDONED: u32 = 1 << 30;
 const PARTY: u32 = ABANDONED - 1;
-
-/// How often one looks before one goes to sleep, which takes as long as some fifty microseconds of waiting: 1 to 2 µs, a
-/// few times what it takes to change an object.
-const SPINS: u32 = 100;
 
 /// How it was found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,7 +58,7 @@ impl<'a> Owner<'a> {
 
     #[cold]
     fn wait(self, party: u32, until: Until) -> Result<Acquired, Failure> {
-        let mut spins = 0;
+        let mut has_looked = false;
         // Who has slept doesn't know whether others still do, and so wakes one in its turn.
         let mut mine = party;
         loop {
@@ -73,9 +70,9 @@ impl<'a> Owner<'a> {
                         _ => Acquired::Abandoned,
                     });
                 }
-            } else if spins < SPINS {
-                spins += 1;
-                std::hint::spin_loop();
+            } else if !has_looked {
+                has_looked = true;
+                look(self.word(), until, || self.party() == 0);
             } else if seen & WAITERS != 0 || self.announce(seen) {
                 // Once the object is gone nobody wakes us.
                 self.0.check()?;

@@ -10,6 +10,7 @@
 
 use super::Failure;
 use super::guard::Guard;
+use super::look::look;
 use super::sleep::{self, Until};
 use super::slot::{HEAD, Party, Place, Slot};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -110,7 +111,10 @@ impl Party {
         loop {
             let seen = slot.half(ROOM).load(Ordering::SeqCst);
             {
-                let _guard = Guard::of(slot, self.number)?;
+                let _guard = match Guard::of(slot, self.number, until) {
+                    Err(Failure::TooLate) => return Ok(Err(Unavailable::Full)),
+                    guard => guard?,
+                };
                 if slot.half(CLOSED).load(Ordering::SeqCst) != 0 {
                     return Ok(Err(Unavailable::Closed));
                 }
@@ -144,7 +148,10 @@ impl Party {
         let item = loop {
             let seen = slot.half(ITEM).load(Ordering::SeqCst);
             {
-                let _guard = Guard::of(slot, self.number)?;
+                let _guard = match Guard::of(slot, self.number, until) {
+                    Err(Failure::TooLate) => return Ok(Err(Unavailable::Empty)),
+                    guard => guard?,
+                };
                 let (put, taken) = (Mark::load(slot.word(PUT)), Mark::load(slot.word(TAKEN)));
                 if put.items != taken.items {
                     let mut length = [0; LENGTH_BYTES as usize];
@@ -190,10 +197,10 @@ impl Party {
     ///
     /// # Errors
     /// [`Failure::Misuse`] if all were before.
-    pub(crate) fn task_done(&self, queue: Place) -> Result<(), Failure> {
+    pub(crate) fn task_done(&self, queue: Place, until: Until) -> Result<(), Failure> {
         let slot = self.slot(queue)?;
         {
-            let _guard = Guard::of(slot, self.number)?;
+            let _guard = Guard::of(slot, self.number, until)?;
             let done = slot.half(DONE).load(Ordering::SeqCst);
             if done == Mark::load(slot.word(PUT)).items {
                 return Err(Failure::Misuse(
@@ -232,7 +239,7 @@ impl Party {
         Ok(())
     }
 
-    /// Looks a few times more, then sleeps until what was `seen` changes.
+    /// Looks for a while, then sleeps until what was `seen` changes.
     fn sleep(
         &self,
         slot: Slot<'_>,
@@ -241,11 +248,9 @@ impl Party {
         until: Until,
     ) -> Result<(), sleep::TooLate> {
         let number = slot.half(what);
-        for _ in 0..SPINS {
-            if number.load(Ordering::SeqCst) | SLEEPERS != seen | SLEEPERS {
-                return Ok(());
-            }
-            std::hint::spin_loop();
+        let has_changed = || number.load(Ordering::SeqCst) | SLEEPERS != seen | SLEEPERS;
+        if look(number, until, has_changed) {
+            return Ok(());
         }
         let asleep = seen | SLEEPERS;
         match number.compare_exchange(seen, asleep, Ordering::SeqCst, Ordering::SeqCst) {
@@ -257,10 +262,6 @@ impl Party {
 
 /// Somebody sleeps on the number.
 const SLEEPERS: u32 = 1;
-
-/// How often one looks before one goes to sleep: some 5 µs, a tenth of what a wake takes. Two jobs of which one puts and one
-/// takes are apart by less than that most of the time.
-const SPINS: u32 = 300;
 
 /// Tells those who sleep on it that something has changed.
 fn change(slot: Slot<'_>, what: usize) {

@@ -6,6 +6,7 @@
 
 use super::Failure;
 use super::guard::Guard;
+use super::look::look;
 use super::sleep::{self, Until};
 use super::slot::{PARTIES, Party, Place, Slot};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -36,13 +37,20 @@ impl Party {
     pub(crate) fn take_permit(&self, semaphore: Place, until: Until) -> Result<(), Failure> {
         let slot = self.slot(semaphore)?;
         let free = slot.half(FREE);
+        let mut has_looked = false;
         loop {
-            let guard = Guard::of(slot, self.number)?;
+            let guard = Guard::of(slot, self.number, until)?;
             if free.load(Ordering::Relaxed) > 0 {
                 // What counts comes first.
                 add(self.taken(slot), 1);
                 free.fetch_sub(1, Ordering::SeqCst);
                 return Ok(());
+            }
+            if !has_looked {
+                drop(guard);
+                has_looked = true;
+                look(free, until, || free.load(Ordering::SeqCst) > 0);
+                continue;
             }
             slot.half(SLEEPERS).store(1, Ordering::SeqCst);
             drop(guard);
@@ -54,9 +62,9 @@ impl Party {
     ///
     /// # Errors
     /// [`Failure::Misuse`] if there would be more than a bounded semaphore has.
-    pub(crate) fn give_permit(&self, semaphore: Place) -> Result<(), Failure> {
+    pub(crate) fn give_permit(&self, semaphore: Place, until: Until) -> Result<(), Failure> {
         let slot = self.slot(semaphore)?;
-        let _guard = Guard::of(slot, self.number)?;
+        let _guard = Guard::of(slot, self.number, until)?;
         let (free, taken) = (slot.half(FREE), self.taken(slot));
         let (bound, permits) = (slot.half(BOUND), slot.half(PERMITS));
         if free.load(Ordering::Relaxed) >= bound.load(Ordering::Relaxed) {
@@ -85,7 +93,7 @@ impl Party {
     /// What this party has taken stays taken, whatever becomes of it.
     pub(crate) fn spend_permits(&self, semaphore: Place) {
         if let Ok(slot) = self.slot(semaphore)
-            && let Ok(_guard) = Guard::of(slot, self.number)
+            && let Ok(_guard) = Guard::of(slot, self.number, None)
         {
             let taken = self.taken(slot);
             let spent = taken.load(Ordering::Relaxed);
@@ -97,7 +105,7 @@ impl Party {
     /// What this party has taken comes back, as far as there is room for it.
     pub(crate) fn return_permits(&self, semaphore: Place) {
         if let Ok(slot) = self.slot(semaphore)
-            && let Ok(_guard) = Guard::of(slot, self.number)
+            && let Ok(_guard) = Guard::of(slot, self.number, None)
         {
             give_back(slot, self.taken(slot).swap(0, Ordering::SeqCst));
         }

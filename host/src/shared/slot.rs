@@ -39,7 +39,7 @@ pub(crate) struct Place {
 /// Somebody who works on objects: a mapping of the memory, and a number in it.
 #[derive(Clone, Debug)]
 pub(crate) struct Party {
-    segment: Arc<Segment>,
+    pub(super) segment: Arc<Segment>,
     pub(super) number: u32,
 }
 

@@ -238,20 +238,28 @@ impl memory::HostArray for Lent {
 
     fn set(&mut self, array: Resource<kinds::Array>, index: u32, to: i64) -> Result<()> {
         let (party, place, _) = self.at(&array)?;
-        let set = party.change_number(place, index, |number| number.swap(to as u64, ORDER));
+        let set = party.change_number(place, index, self.until(None), |number| {
+            number.swap(to as u64, ORDER)
+        });
         self.done(&array, set).map(drop)
     }
 
     fn fetch_add(&mut self, array: Resource<kinds::Array>, index: u32, by: i64) -> Result<i64> {
         let (party, place, _) = self.at(&array)?;
         let add = |number: &AtomicU64| number.fetch_add(by as u64, ORDER);
-        let was = self.done(&array, party.change_number(place, index, add))?;
+        let was = self.done(
+            &array,
+            party.change_number(place, index, self.until(None), add),
+        )?;
         Ok(was as i64)
     }
 
     fn read(&mut self, array: Resource<kinds::Array>, start: u32, count: u32) -> Result<Vec<i64>> {
         let (party, place, _) = self.at(&array)?;
-        let numbers = self.done(&array, party.read_slice(place, start, count))?;
+        let numbers = self.done(
+            &array,
+            party.read_slice(place, start, count, self.until(None)),
+        )?;
         Ok(numbers.into_iter().map(|n| n as i64).collect())
     }
 
@@ -263,7 +271,10 @@ impl memory::HostArray for Lent {
     ) -> Result<()> {
         let (party, place, _) = self.at(&array)?;
         let numbers: Vec<u64> = numbers.into_iter().map(|n| n as u64).collect();
-        self.done(&array, party.write_slice(place, start, &numbers))
+        self.done(
+            &array,
+            party.write_slice(place, start, &numbers, self.until(None)),
+        )
     }
 
     fn drop(&mut self, _: Resource<kinds::Array>) -> Result<()> {
@@ -283,14 +294,20 @@ impl memory::HostArrayF64 for Lent {
     fn set(&mut self, array: Resource<kinds::ArrayF64>, index: u32, to: f64) -> Result<()> {
         let (party, place, _) = self.at(&array)?;
         let set = |number: &AtomicU64| number.swap(to.to_bits(), ORDER);
-        self.done(&array, party.change_number(place, index, set))
-            .map(drop)
+        self.done(
+            &array,
+            party.change_number(place, index, self.until(None), set),
+        )
+        .map(drop)
     }
 
     fn fetch_add(&mut self, array: Resource<kinds::ArrayF64>, index: u32, by: f64) -> Result<f64> {
         let (party, place, _) = self.at(&array)?;
         let add = |number: &AtomicU64| add_float(number, by).to_bits();
-        let was = self.done(&array, party.change_number(place, index, add))?;
+        let was = self.done(
+            &array,
+            party.change_number(place, index, self.until(None), add),
+        )?;
         Ok(f64::from_bits(was))
     }
 
@@ -301,7 +318,10 @@ impl memory::HostArrayF64 for Lent {
         count: u32,
     ) -> Result<Vec<f64>> {
         let (party, place, _) = self.at(&array)?;
-        let numbers = self.done(&array, party.read_slice(place, start, count))?;
+        let numbers = self.done(
+            &array,
+            party.read_slice(place, start, count, self.until(None)),
+        )?;
         Ok(numbers.into_iter().map(f64::from_bits).collect())
     }
 
@@ -313,7 +333,10 @@ impl memory::HostArrayF64 for Lent {
     ) -> Result<()> {
         let (party, place, _) = self.at(&array)?;
         let numbers: Vec<u64> = numbers.into_iter().map(f64::to_bits).collect();
-        self.done(&array, party.write_slice(place, start, &numbers))
+        self.done(
+            &array,
+            party.write_slice(place, start, &numbers, self.until(None)),
+        )
     }
 
     fn drop(&mut self, _: Resource<kinds::ArrayF64>) -> Result<()> {
@@ -414,7 +437,7 @@ impl sync::HostSemaphore for Lent {
 
     fn release(&mut self, semaphore: Resource<kinds::Semaphore>) -> Result<()> {
         let (party, place, _) = self.at(&semaphore)?;
-        self.done(&semaphore, party.give_permit(place))
+        self.done(&semaphore, party.give_permit(place, self.until(None)))
     }
 
     fn permits(&mut self, semaphore: Resource<kinds::Semaphore>) -> Result<u32> {
@@ -523,12 +546,12 @@ impl sync::HostBarrier for Lent {
 
     fn abort(&mut self, barrier: Resource<kinds::Barrier>) -> Result<()> {
         let (party, place, _) = self.at(&barrier)?;
-        self.done(&barrier, party.abort_barrier(place))
+        self.done(&barrier, party.abort_barrier(place, self.until(None)))
     }
 
     fn reset(&mut self, barrier: Resource<kinds::Barrier>) -> Result<()> {
         let (party, place, _) = self.at(&barrier)?;
-        self.done(&barrier, party.reset_barrier(place))
+        self.done(&barrier, party.reset_barrier(place, self.until(None)))
     }
 
     fn parties(&mut self, barrier: Resource<kinds::Barrier>) -> Result<u32> {
@@ -633,7 +656,7 @@ impl collections::HostQueue for Lent {
             return self.ask_queue(&queue, id, OnQueue::TaskDone).map(|_| ());
         }
         let (party, place, _) = self.at(&queue)?;
-        self.done(&queue, party.task_done(place))
+        self.done(&queue, party.task_done(place, self.until(None)))
     }
 
     fn join(&mut self, queue: Resource<kinds::Queue>, timeout: Option<u64>) -> Result<bool> {

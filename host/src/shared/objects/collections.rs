@@ -92,7 +92,7 @@ impl Queue {
     /// # Panics
     /// All that were put are.
     pub fn task_done(&self) {
-        sound(self.0.own().task_done(self.0.place));
+        sound(self.0.own().task_done(self.0.place, None));
     }
 
     /// Waits until each item that was put is done with.

@@ -254,15 +254,15 @@ impl ArrayF64 {
 impl Held {
     fn change(&self, index: usize, change: impl FnOnce(&AtomicU64) -> u64) -> u64 {
         let index = u32::try_from(index).unwrap_or(u32::MAX);
-        sound(self.own().change_number(self.place, index, change))
+        sound(self.own().change_number(self.place, index, None, change))
     }
 
     fn all_numbers(&self) -> Vec<u64> {
-        sound(self.own().read_slice(self.place, 0, self.place.parts))
+        sound(self.own().read_slice(self.place, 0, self.place.parts, None))
     }
 
     fn write_numbers(&self, start: usize, numbers: &[u64]) {
         let start = u32::try_from(start).unwrap_or(u32::MAX);
-        sound(self.own().write_slice(self.place, start, numbers));
+        sound(self.own().write_slice(self.place, start, numbers, None));
     }
 }

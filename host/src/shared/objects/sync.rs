@@ -217,7 +217,7 @@ impl Semaphore {
     /// # Panics
     /// A bounded semaphore would have more than its permits.
     pub fn release(&self) {
-        sound(self.0.own().give_permit(self.0.place));
+        sound(self.0.own().give_permit(self.0.place, None));
     }
 
     /// How many permits there are to take.
@@ -267,12 +267,12 @@ impl Barrier {
 
     /// Breaks it, for all who wait and will wait, until it is reset.
     pub fn abort(&self) {
-        sound(self.0.own().abort_barrier(self.0.place));
+        sound(self.0.own().abort_barrier(self.0.place, None));
     }
 
     /// Makes it as it was at first. Whoever waits learns that it was reset.
     pub fn reset(&self) {
-        sound(self.0.own().reset_barrier(self.0.place));
+        sound(self.0.own().reset_barrier(self.0.place, None));
     }
 
     /// For how many it is.
