@@ -11,6 +11,7 @@ mod dynamic;
 mod imports;
 mod instance;
 mod job;
+mod keyvalue;
 mod memory;
 mod number;
 mod proposals;
@@ -27,7 +28,7 @@ mod written;
 
 pub(crate) use config::compiling;
 pub(crate) use instance::{Used, copied_bytes};
-pub(crate) use stderr::StderrSink;
+pub(crate) use job::Caller;
 
 use crate::job::{FaultReport, Grants, Isolation};
 use crate::shared::Homes;
@@ -95,7 +96,7 @@ impl Guest {
         Engine(engine): Engine,
         start: &Start,
         code: BorrowedFd<'_>,
-        stderr: StderrSink,
+        caller: Caller,
         worker: u32,
         homes: Homes,
     ) -> anyhow::Result<Guest> {
@@ -116,7 +117,7 @@ impl Guest {
             .map(|(function, sweep)| export(&component, function, sweep));
         Ok(Guest {
             functions: exports.collect::<anyhow::Result<_>>()?,
-            template: Template::new(&component, start, stderr, homes)?,
+            template: Template::new(&component, start, caller, homes)?,
             isolation: start.isolation,
             initializer: start.initializer.clone(),
             idle: None,

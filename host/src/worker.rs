@@ -3,16 +3,18 @@
 //! A worker doesn't know that it has siblings. It trusts its parent, and nothing of what its guest says or does: the
 //! engine holds that.
 
+mod lines;
 mod meter;
 
-use crate::engine::{self, Engine, Guest};
+use crate::engine::{self, Caller, Engine, Guest};
 use crate::job::{Cause, FaultReport};
 use crate::lockdown::calls::Needs;
 use crate::lockdown::{self, Before, Lockdown, Missing, WallReport};
-use crate::ring::{self, Bell, Log, Reader, Writer};
+use crate::ring::{self, Bell, Desk, Log, Reader, Writer};
 use crate::shared::{Client, Ends, Homes, Party, Segment};
 use crate::wire::{self, Header, Hello, Kind, Start};
 use anyhow::{Context, bail, ensure};
+use lines::Lines;
 use meter::Meter;
 use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use rustix::io::Errno;
@@ -91,6 +93,7 @@ struct Server<'a> {
     answers: Writer,
     bell: Bell,
     log: Arc<Log>,
+    desk: Arc<Desk>,
     guest: Guest,
     spins: u32,
     timed: bool,
@@ -117,6 +120,7 @@ fn start(control: BorrowedFd<'_>) -> anyhow::Result<(Server<'_>, Vec<WallReport>
     );
     let (answers, requests) = ring::worker(requests, answers).context("cannot map the channel")?;
     let log = Arc::new(Log::new(&answers));
+    let desk = Arc::new(Desk::new(&answers));
     let mut lockdown = Lockdown::new(start.sandbox)?;
     // The engine opens what it needs of the system, and has not seen the guest.
     let [worker, number] = [0, 4].map(|at| {
@@ -131,10 +135,7 @@ fn start(control: BorrowedFd<'_>) -> anyhow::Result<(Server<'_>, Vec<WallReport>
         engine,
         &start,
         code.as_fd(),
-        Arc::new({
-            let log = log.clone();
-            move |bytes: &[u8]| log.append(bytes)
-        }),
+        caller(&log, &desk, Lines::new(&answers)),
         worker,
         homes,
     )?;
@@ -147,6 +148,7 @@ fn start(control: BorrowedFd<'_>) -> anyhow::Result<(Server<'_>, Vec<WallReport>
         bell: Bell::new(&answers),
         answers,
         log,
+        desk,
         guest,
         spins,
         timed,
@@ -155,6 +157,17 @@ fn start(control: BorrowedFd<'_>) -> anyhow::Result<(Server<'_>, Vec<WallReport>
         answered: 0,
     };
     Ok((server, walls))
+}
+
+/// Where the guest's words go: into the channel's memory.
+fn caller(log: &Arc<Log>, desk: &Arc<Desk>, lines: Lines) -> Caller {
+    let (log, reports, asked) = (log.clone(), desk.clone(), desk.clone());
+    Caller {
+        stderr: Arc::new(move |bytes| log.append(bytes)),
+        log: Arc::new(move |line| lines.put(line)),
+        report: Arc::new(move |done, total| reports.report(done, total)),
+        is_cancelled: Arc::new(move || asked.is_cancelled()),
+    }
 }
 
 /// Where this worker finds shared objects.
@@ -372,6 +385,7 @@ impl Server<'_> {
                 1 << 16
             };
             self.bell.set_started(now, self.answered);
+            self.desk.begin(self.answered);
             self.log.clear();
             answer.clear();
             let meter = self.accounts.then(Meter::start);
