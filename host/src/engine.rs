@@ -12,6 +12,7 @@ mod dynamic;
 mod imports;
 mod instance;
 mod job;
+mod keyvalue;
 mod memory;
 mod passing;
 mod proposals;
@@ -27,8 +28,8 @@ mod written;
 
 pub(crate) use config::compiling;
 pub(crate) use instance::{Used, copied_bytes};
+pub(crate) use job::Caller;
 pub(crate) use passing::{Passing, Stream};
-pub(crate) use stderr::StderrSink;
 
 use crate::job::{FaultReport, Grants, Isolation};
 use crate::shared::Homes;
@@ -96,7 +97,7 @@ impl Guest {
         Engine(engine): Engine,
         start: &Start,
         code: BorrowedFd<'_>,
-        stderr: StderrSink,
+        caller: Caller,
         worker: u32,
         homes: Homes,
     ) -> anyhow::Result<Guest> {
@@ -117,7 +118,7 @@ impl Guest {
             .map(|(function, sweep)| export(&component, function, sweep));
         Ok(Guest {
             functions: exports.collect::<anyhow::Result<_>>()?,
-            template: Template::new(&component, start, stderr, homes)?,
+            template: Template::new(&component, start, caller, homes)?,
             isolation: start.isolation,
             initializer: start.initializer.clone(),
             idle: None,

@@ -132,6 +132,44 @@ pub struct Report<T> {
     pub usage: Usage,
 }
 
+/// How far a running job is, by its own word, which `pool:job/job.report-progress` took last.
+///
+/// It is what the guest says, or a worker that was taken over: any numbers. `done` may be more than `total`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Progress {
+    /// The job's place in its input, counted from 0.
+    pub job: u64,
+    /// How much is done, in whatever the job counts.
+    pub done: u64,
+    /// Of how much, if the job knows.
+    pub total: Option<u64>,
+}
+
+/// How much a line of a guest's log matters, as `wasi:logging` has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Level {
+    Trace,
+    Debug,
+    Info,
+    Warn,
+    Error,
+    Critical,
+}
+
+impl Level {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Level::Trace => "trace",
+            Level::Debug => "debug",
+            Level::Info => "info",
+            Level::Warn => "warn",
+            Level::Error => "error",
+            Level::Critical => "critical",
+        }
+    }
+}
+
 /// What a worker reports of a job without a value; the pool makes it a [`Fault`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct FaultReport {

@@ -48,7 +48,8 @@ mod worker;
 pub use codec::EncodeError;
 pub use component::Source;
 pub use job::{
-    Cause, Clocks, Dir, End, Fault, Isolation, Limits, Outcome, Report, STDERR_KEPT, Totals, Usage,
+    Cause, Clocks, Dir, End, Fault, Isolation, Limits, Outcome, Progress, Report, STDERR_KEPT,
+    Totals, Usage,
 };
 pub use link::StartError;
 pub use lockdown::{Sandbox, Wall, WallReport, WallState};

@@ -13,12 +13,12 @@ mod flight;
 mod kernel;
 mod loan;
 
-use crate::job::End;
+use crate::job::{End, Progress};
 use crate::lockdown::WallReport;
-use crate::ring::{self, Reader, Writer};
+use crate::ring::{self, LineReader, Reader, Writer};
 use crate::role::{self, NoChildren, Role};
 use crate::shared::{Hub, ManagerError, Seat, Shared, SharedError, Whose};
-use crate::wire::{self, Account, Hello};
+use crate::wire::{self, Account, Hello, Line};
 pub(crate) use account::Bounds;
 pub(crate) use chunk::{Answer, Answers, Asked, Chunk, Encoded};
 pub(crate) use flight::Flight;
@@ -57,6 +57,8 @@ pub(crate) struct Launch {
     pub(crate) shared: Option<Shared>,
     /// Whether each answer ends with an account.
     pub(crate) account: bool,
+    /// Whether the guest may log.
+    pub(crate) logs: bool,
     /// The manager of more of them, and the pool's number there.
     pub(crate) manager: Option<(Arc<Hub>, u32)>,
 }
@@ -133,6 +135,8 @@ pub(crate) struct Link<O> {
     control: OwnedFd,
     requests: Writer,
     answers: Reader,
+    /// What the guest logs, if it may.
+    lines: Option<LineReader>,
     /// What stands around the process, as it said when it greeted.
     walls: Vec<WallReport>,
     flight: Flight<O>,
@@ -241,6 +245,7 @@ impl<O> Link<O> {
             process,
             control,
             requests: writer,
+            lines: launch.logs.then(|| LineReader::new(&reader)),
             answers: reader,
             walls: Vec::new(),
             flight: Flight::new(
@@ -360,6 +365,27 @@ impl<O> Link<O> {
         self.flight.front()
     }
 
+    /// How far the job that runs now says that it is: its place in its input, what is done, and of how much.
+    pub(crate) fn progress(&self) -> Option<Progress> {
+        let (chunk, answered) = self.flight.front()?;
+        let (done, total) = self.requests.progress(self.flight.answered())?;
+        let job = chunk.first + u64::from(answered);
+        Some(Progress { job, done, total })
+    }
+
+    /// Asks the jobs of the chunk whose jobs run now to stop.
+    pub(crate) fn cancel(&self) {
+        if let Some((chunk, answered)) = self.flight.front() {
+            let left = u64::from(chunk.count - answered);
+            self.requests.cancel_until(self.flight.answered() + left);
+        }
+    }
+
+    /// Asks all jobs to stop, those to come as well.
+    pub(crate) fn cancel_all(&self) {
+        self.requests.cancel_until(u64::MAX);
+    }
+
     /// Sends a chunk, or as much of it as the ring holds; [`Link::flush`] sends the rest. Says whether the worker had to be
     /// woken for it.
     pub(crate) fn feed(&mut self, chunk: Chunk<O>) -> Result<bool, Broken> {
@@ -399,6 +425,29 @@ impl<O> Link<O> {
         ring(&self.requests, &self.control);
         self.flight.read(deliver)?;
         Ok(true)
+    }
+
+    /// Whether the guest has logged something.
+    pub(crate) fn has_lines(&mut self) -> Result<bool, Broken> {
+        match &mut self.lines {
+            Some(lines) => Ok(lines.has_any()?),
+            None => Ok(false),
+        }
+    }
+
+    /// Takes what the guest has logged since, and how many lines did not come through.
+    pub(crate) fn take_lines(&mut self) -> Result<(Vec<Line>, u64), Broken> {
+        let Some(lines) = &mut self.lines else {
+            return Ok((Vec::new(), 0));
+        };
+        if !lines.has_any()? {
+            return Ok((Vec::new(), 0));
+        }
+        let lost = lines.lost();
+        match Line::decode_all(&lines.take()?) {
+            Some(lines) => Ok((lines, lost)),
+            None => Err(Broken("a line of the log that is none")),
+        }
     }
 
     /// Whether an answer or a chunk is on its way that is too long to be in the ring at once.

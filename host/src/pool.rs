@@ -14,6 +14,7 @@ mod sizes;
 mod stats;
 mod stream;
 mod task;
+mod told;
 
 pub use builder::{BuildError, Builder};
 pub use func::Func;
@@ -24,7 +25,7 @@ pub use stream::Imap;
 use crate::codec::EncodeError;
 use crate::job::Fault;
 use crate::manager::Manager;
-use crate::shared::Shared as Objects;
+use crate::shared::{Dict, Shared as Objects};
 use crate::types::{Description, FindError, Function};
 use driver::State;
 use func::{Call, Shape};
@@ -46,6 +47,8 @@ pub struct Pool {
     objects: Objects,
     /// Lives as long as the pool, whose workers have channels to it.
     _manager: Option<Manager>,
+    /// Live as long as the pool, whose guest may open them.
+    _buckets: Vec<Dict>,
     keeper: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -226,7 +229,18 @@ impl Pool {
         function: &str,
         arguments: impl Serialize,
     ) -> Result<Handle<R>, Error> {
-        self.call::<R>(function, Shape::List)?.submit(&arguments)
+        self.submit_as(0, function, arguments)
+    }
+
+    /// As [`Pool::submit`], for a job that has this place in the input that it is a part of.
+    pub(crate) fn submit_as<R: DeserializeOwned>(
+        &self,
+        place: u64,
+        function: &str,
+        arguments: impl Serialize,
+    ) -> Result<Handle<R>, Error> {
+        let call = self.call::<R>(function, Shape::List)?;
+        call.submit(place, &arguments)
     }
 
     /// Starts a job for each item and returns as soon as all are queued.
@@ -290,6 +304,12 @@ impl Pool {
         drop(driver);
         self.finish();
         Ok(())
+    }
+
+    /// Asks all jobs to stop, those that run and those that are still to come: `pool:job/job.is-cancelled` is true for them from now
+    /// on. Nothing is ended. For a pool that is to end soon but not at once, before [`Pool::close`] and [`Pool::join`].
+    pub fn ask_to_stop(&self) {
+        self.shared.driver().ask_to_stop();
     }
 
     /// Kills all workers at once. Every job that has no outcome yet is [cancelled](crate::job::Cause::Cancelled).

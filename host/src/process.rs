@@ -1,7 +1,7 @@
 //! One job in a process of its own, as `multiprocessing.Process` has it: a pool of one worker that ends with its job.
 
 use crate::component::Source;
-use crate::job::Cause;
+use crate::job::{Cause, Progress};
 use crate::pool::{BuildError, Builder, Error, Pool};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -21,10 +21,11 @@ use std::time::{Duration, Instant};
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Debug)]
 pub struct Process<R> {
     ready: Ready,
     end: Arc<End<R>>,
+    cancel: Box<dyn Fn() + Send + Sync>,
+    progress: Box<dyn Fn() -> Option<Progress> + Send + Sync>,
 }
 
 /// A process that waits for its job.
@@ -33,6 +34,7 @@ pub struct Ready {
     pool: Pool,
     pid: u32,
     name: String,
+    job: u64,
 }
 
 /// A process could not be started, or not be given its job.
@@ -67,6 +69,15 @@ struct End<R> {
 enum State<R> {
     Running,
     Ended(Result<R, Error>),
+}
+
+impl<R> std::fmt::Debug for Process<R> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Process")
+            .field("name", &self.ready.name)
+            .field("pid", &self.ready.pid)
+            .finish_non_exhaustive()
+    }
 }
 
 impl<R: DeserializeOwned + Send + 'static> Process<R> {
@@ -140,15 +151,25 @@ impl<R: DeserializeOwned + Send + 'static> Process<R> {
         !self.is_alive()
     }
 
-    /// Ends it at once; its job is [cancelled](Cause::Cancelled) if it has no outcome yet. A guest has no way to
-    /// notice, so there is nothing between this and [`Process::kill`]; both are here because `multiprocessing` has both.
-    pub fn terminate(&self) {
-        self.ready.pool.terminate();
+    /// How far its job says that it is, by `pool:job/job`, if it runs and has said so.
+    pub fn progress(&self) -> Option<Progress> {
+        (self.progress)()
     }
 
-    /// Ends it at once.
+    /// Asks its job to stop, by `pool:job/job.is-cancelled`, and ends nothing.
+    pub fn ask_to_stop(&self) {
+        self.ready.pool.ask_to_stop();
+    }
+
+    /// Ends it; its job is [cancelled](Cause::Cancelled) if it has no outcome yet. Where its component imports `pool:job` the job is
+    /// asked first, and has [`Builder::grace`] to return by itself, with a value; where it does not this is [`Process::kill`].
+    pub fn terminate(&self) {
+        (self.cancel)();
+    }
+
+    /// Ends it at once; its job is [cancelled](Cause::Cancelled) if it has no outcome yet.
     pub fn kill(&self) {
-        self.terminate();
+        self.ready.pool.terminate();
     }
 
     fn wait(&self, timeout: Option<Duration>) {
@@ -190,12 +211,20 @@ impl Ready {
             pool,
             pid,
             name: String::new(),
+            job: 0,
         })
     }
 
     /// Names the process; without a name it has its function's.
     pub fn named(mut self, name: impl Into<String>) -> Ready {
         self.name = name.into();
+        self
+    }
+
+    /// Gives its job a place among others, counted from 0, which the job can ask for and which a [`Fault`](crate::Fault) names.
+    /// Default: 0.
+    pub fn as_job(mut self, place: u64) -> Ready {
+        self.job = place;
         self
     }
 
@@ -227,7 +256,8 @@ impl Ready {
         function: &str,
         arguments: impl Serialize,
     ) -> Result<Process<R>, Error> {
-        let handle = self.pool.submit::<R>(function, arguments)?;
+        let handle = (self.pool).submit_as::<R>(self.job, function, arguments)?;
+        let (cancel, progress) = (handle.canceller(), handle.teller());
         let end = Arc::new(End {
             state: Mutex::new(State::Running),
             ended: Condvar::new(),
@@ -243,6 +273,11 @@ impl Ready {
         if self.name.is_empty() {
             self.name = function.to_owned();
         }
-        Ok(Process { ready: self, end })
+        Ok(Process {
+            ready: self,
+            end,
+            cancel: Box::new(cancel),
+            progress: Box::new(progress),
+        })
     }
 }

@@ -4,10 +4,13 @@
 //!   request memory (the parent writes, the worker can only read)
 //!     requests ═══▶ │ published: bytes of requests so far     │ taken: bytes of answers the parent has taken
 //!                   │ wake: when the sleeping parent is to be woken
+//!                   │ cancelled: which jobs are asked to stop │ lines taken
 //!   answer memory (the worker writes, the parent can only read)
 //!     answers ════▶ │ published: bytes of answers so far      │ taken: bytes of requests the worker has taken
 //!                   │ parked: whether the worker sleeps        │ started: when the running job started
 //!                   │ log: the guest's standard error          │ stderr: the process's own
+//!     lines ══════▶ │ lines published, lines lost: what the guest logs
+//!                   │ progress, done, total: how far the running job says that it is
 //! ```
 //!
 //! A ring is a stream of bytes. Its indices count all bytes since the start and never wrap in practice (2⁶⁴ bytes), so
@@ -39,8 +42,12 @@
     reason = "shared memory is reached through raw pointers, all of them in this file"
 )]
 
+mod desk;
+mod lines;
 mod protocol;
 
+pub(crate) use desk::Desk;
+pub(crate) use lines::{LineReader, LineWriter};
 pub(crate) use protocol::OutOfBounds;
 
 use protocol::{Reading, Rung, Writing};
@@ -65,8 +72,10 @@ const PAGE: usize = 4096;
 const WORDS: usize = 2 * CAPACITY;
 /// The guest's standard error of the running job: a ring of one page.
 const LOG: usize = WORDS + PAGE;
+/// The ring of what the guest logs.
+const LINES: usize = LOG + PAGE;
 /// What the worker process itself wrote to its standard error: the last page, so that the sealed end stops a flood.
-const STDERR: usize = LOG + PAGE;
+const STDERR: usize = LINES + lines::LINES_BYTES;
 const MAPPED: usize = STDERR + PAGE;
 /// The memory itself is shorter than its mapping by the second view of the data.
 const FILE: usize = MAPPED - CAPACITY;
@@ -81,6 +90,17 @@ enum Word {
     Sleep,
     Started,
     LogLength,
+    /// Of the worker: which job's progress stands in the next two.
+    Progress,
+    Done,
+    Total,
+    /// Of the parent: up to which answer jobs are asked to stop.
+    Cancelled,
+    /// Of the worker: bytes of lines so far, and how many lines were dropped.
+    LinesPublished,
+    LinesLost,
+    /// Of the parent: bytes of lines that it has taken.
+    LinesTaken,
 }
 
 /// One shared memory in this process's address space.
@@ -141,6 +161,17 @@ impl Mapping {
         assert!(place < CAPACITY, "inside the ring");
         // SAFETY: a place in the ring lies inside the mapping.
         unsafe { self.base.as_ptr().add(place) }
+    }
+
+    /// Writes bytes at `place`, which this side's memory has for that.
+    fn put(&self, place: usize, bytes: &[u8]) {
+        assert!(place + bytes.len() <= MAPPED, "inside the mapping");
+        // SAFETY: the destination lies inside the mapping, and the source is private memory. The peer may be reading there, and
+        // treats what it reads as any bytes.
+        unsafe {
+            let to = self.base.as_ptr().add(place);
+            std::ptr::copy_nonoverlapping(bytes.as_ptr(), to, bytes.len());
+        }
     }
 
     /// A copy of `length` bytes at `place`.

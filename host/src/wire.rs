@@ -5,8 +5,10 @@
 //! whose failure says: raise [`VERSION`].
 
 mod account;
+mod line;
 
 pub(crate) use account::Account;
+pub(crate) use line::Line;
 
 use crate::job::{Cause, FaultReport, Grants, Isolation, Limits};
 use crate::lockdown::{Sandbox, WallReport};
@@ -15,7 +17,7 @@ use serde::{Deserialize, Serialize};
 
 /// The version of everything that parent and child say to each other, the codec and the ring included. They are always
 /// the same program, so a difference means that another program was named as the worker.
-pub(crate) const VERSION: u32 = 4;
+pub(crate) const VERSION: u32 = 5;
 
 /// How many jobs a worker sweeps at a time, at most. The list of their results has to fit the limit on one result.
 pub(crate) const MOST_SWEPT: u32 = 256;
@@ -47,6 +49,8 @@ pub(crate) struct Start {
     pub account: bool,
     /// Which manager the worker has a channel to, by its number; 0 if there is none.
     pub manager: u32,
+    /// The buckets that the guest may open, each by its name and the dict of the manager that it is.
+    pub buckets: Vec<(String, [u8; 16])>,
     /// A function to call in each new instance before its first job: its index, and its encoded arguments.
     pub initializer: Option<(u32, Vec<u8>)>,
 }

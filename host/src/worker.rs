@@ -4,18 +4,20 @@
 //! engine holds that.
 
 mod line;
+mod log_lines;
 mod meter;
 mod streaming;
 
-use crate::engine::{self, Engine, Guest, Passing};
+use crate::engine::{self, Caller, Engine, Guest, Passing};
 use crate::job::{Cause, FaultReport};
 use crate::lockdown::calls::Needs;
 use crate::lockdown::{self, Before, Lockdown, Missing, WallReport};
-use crate::ring::{self, Log, Reader};
+use crate::ring::{self, Desk, Log, Reader};
 use crate::shared::{Client, Ends, Homes, Party, Segment};
 use crate::wire::{self, ChunkHead, Header, Hello, Kind, Start};
 use anyhow::{Context, bail, ensure};
 use line::Line;
+use log_lines::LogLines;
 use meter::Meter;
 use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use rustix::io::Errno;
@@ -90,6 +92,7 @@ struct Server<'a> {
     requests: Reader,
     line: Line<'a>,
     log: Arc<Log>,
+    desk: Arc<Desk>,
     guest: Guest,
     timed: bool,
     accounts: bool,
@@ -114,6 +117,7 @@ fn start(control: BorrowedFd<'_>) -> anyhow::Result<(Server<'_>, Vec<WallReport>
     );
     let (answers, requests) = ring::worker(requests, answers).context("cannot map the channel")?;
     let log = Arc::new(Log::new(&answers));
+    let desk = Arc::new(Desk::new(&answers));
     let mut lockdown = Lockdown::new(start.sandbox)?;
     // The engine opens what it needs of the system, and has not seen the guest.
     let [worker, number] = [0, 4].map(|at| {
@@ -128,10 +132,7 @@ fn start(control: BorrowedFd<'_>) -> anyhow::Result<(Server<'_>, Vec<WallReport>
         engine,
         &start,
         code.as_fd(),
-        Arc::new({
-            let log = log.clone();
-            move |bytes: &[u8]| log.append(bytes)
-        }),
+        caller(&log, &desk, LogLines::new(&answers)),
         worker,
         homes,
     )?;
@@ -142,12 +143,24 @@ fn start(control: BorrowedFd<'_>) -> anyhow::Result<(Server<'_>, Vec<WallReport>
         requests,
         line: Line::new(control, answers, spins),
         log,
+        desk,
         guest,
         timed,
         accounts: start.account,
         max_result_bytes: start.limits.result_bytes,
     };
     Ok((server, walls))
+}
+
+/// Where the guest's words go: into the channel's memory.
+fn caller(log: &Arc<Log>, desk: &Arc<Desk>, lines: LogLines) -> Caller {
+    let (log, reports, asked) = (log.clone(), desk.clone(), desk.clone());
+    Caller {
+        stderr: Arc::new(move |bytes| log.append(bytes)),
+        log: Arc::new(move |line| lines.put(line)),
+        report: Arc::new(move |done, total| reports.report(done, total)),
+        is_cancelled: Arc::new(move || asked.is_cancelled()),
+    }
 }
 
 /// Where this worker finds shared objects.
@@ -360,6 +373,7 @@ impl Server<'_> {
         } else {
             1 << 16
         });
+        self.desk.begin(self.line.answered);
         self.log.clear();
         answer.clear();
         let meter = self.accounts.then(Meter::start);

@@ -36,7 +36,7 @@ pub(super) const SWEEP: u8 = 7;
 pub(super) const VALUES: u8 = 8;
 
 /// What a worker says when it is ready.
-pub(super) const READY: [u8; 3] = [0, 4, 0];
+pub(super) const READY: [u8; 3] = [0, 5, 0];
 
 pub(super) struct Channel {
     requests: File,

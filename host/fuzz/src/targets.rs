@@ -9,7 +9,7 @@ use crate::link::{Answers, Asked, Chunk, Encoded, Flight};
 use crate::ring;
 use crate::types::{Case, Description, Field, Type};
 use crate::value::{Value, json, wave};
-use crate::wire::{Header, Hello, TooLong};
+use crate::wire::{Header, Hello, Line, TooLong};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -244,7 +244,7 @@ pub(crate) fn text(bytes: &[u8]) {
     }
 }
 
-/// The messages that no job waits for: what is read is written as something that is read as the same.
+/// The messages that no job waits for, lines of a log among them: what is read is written as something that is read as the same.
 pub(crate) fn messages(bytes: &[u8]) {
     let mut script = Script(bytes);
     match script.below(4) {
@@ -252,6 +252,11 @@ pub(crate) fn messages(bytes: &[u8]) {
         1 => message::<FaultReport>(script.0),
         2 => message::<Description>(script.0),
         _ => message::<Type>(script.0),
+    }
+    let mut own = Vec::new();
+    for line in Line::decode_all(script.0).unwrap_or_default() {
+        line.encode(&mut own);
+        assert_eq!(Line::decode_all(&own), Some(vec![line]));
     }
     if let Some(header) = script.0.first_chunk().copied().and_then(Header::decode) {
         assert_eq!(Header::decode(header.encode()), Some(header));

@@ -3,7 +3,7 @@
 //! `guests/` has their sources. To embed another, build it into `guests/prebuilt/` and add its line here.
 
 /// The examples: the name that a user types, and the component.
-const EXAMPLES: [(&str, &[u8]); 8] = [
+const EXAMPLES: [(&str, &[u8]); 10] = [
     (
         "arith",
         include_bytes!("../../../guests/prebuilt/arith.wasm"),
@@ -24,6 +24,14 @@ const EXAMPLES: [(&str, &[u8]); 8] = [
     (
         "shared",
         include_bytes!("../../../guests/prebuilt/shared.wasm"),
+    ),
+    (
+        "visits",
+        include_bytes!("../../../guests/prebuilt/visits.wasm"),
+    ),
+    (
+        "polite",
+        include_bytes!("../../../guests/prebuilt/polite.wasm"),
     ),
     ("bare", include_bytes!("../../../guests/prebuilt/bare.wat")),
     (

@@ -30,10 +30,15 @@ pub(super) fn link(component: &Component) -> anyhow::Result<Linker<State>> {
             .split_once('@')
             .map_or(name, |(interface, _version)| interface);
         if interface == "pool:job/job" {
-            super::job::link(&mut linker, State::running)?;
+            super::job::link(&mut linker, State::job)?;
             continue;
         }
         if super::proposals::link(&mut linker, interface)? {
+            continue;
+        }
+        if let Some(part) = interface.strip_prefix("wasi:keyvalue/")
+            && super::keyvalue::link(&mut linker, part, State::buckets)?
+        {
             continue;
         }
         if let Some(shared) = interface.strip_prefix("pool:shared/")

@@ -1,16 +1,17 @@
 //! Instances of a component: one after the other from one template, each with a store of its own.
 
 use super::calls::{self, Calls};
-use super::job::Running;
+use super::job::{Caller, Job, Running};
+use super::keyvalue::Buckets;
 use super::memory::MemoryLimit;
 use super::passing::Passing;
 use super::report;
 use super::shared::Lent;
-use super::stderr::{Stderr, StderrSink};
+use super::stderr::Stderr;
 use super::sweep::Sweep;
 use super::{Export, imports, ours, waiting};
 use crate::job::{FaultReport, Grants, Limits};
-use crate::shared::Homes;
+use crate::shared::{Homes, Id};
 use crate::types::Function;
 use crate::wire::Start;
 use anyhow::Context;
@@ -33,6 +34,8 @@ pub(super) struct Template {
     linked: InstancePre<State>,
     limits: Limits,
     grants: Arc<Grants>,
+    buckets: Arc<[(String, Id)]>,
+    caller: Caller,
     pub(super) stderr: Stderr,
     /// Whether the component has loops of ours in it.
     has_loops: bool,
@@ -77,7 +80,8 @@ pub(super) trait Call: Send + Sync {
 pub(super) struct State {
     pub(super) memory: MemoryLimit,
     pub(super) lent: Lent,
-    pub(super) running: Running,
+    buckets: Buckets,
+    pub(super) job: Job,
     pub(super) calls: Calls,
     wasi: Option<Wasi>,
     pub(super) grants: Arc<Grants>,
@@ -93,7 +97,7 @@ impl Template {
     pub(super) fn new(
         component: &Component,
         start: &Start,
-        stderr: StderrSink,
+        caller: Caller,
         homes: Homes,
     ) -> anyhow::Result<Template> {
         let (limits, grants) = (&start.limits, &start.grants);
@@ -105,7 +109,11 @@ impl Template {
             linked: linked.context("the component's imports do not fit what is provided")?,
             limits: limits.clone(),
             grants: Arc::new(grants.clone()),
-            stderr: Stderr::new(stderr, limits.log_bytes),
+            buckets: (start.buckets.iter())
+                .map(|(name, id)| (name.clone(), Id(*id)))
+                .collect(),
+            stderr: Stderr::new(caller.stderr.clone(), limits.log_bytes),
+            caller,
             has_loops: start.description.sweeps.iter().any(Option::is_some),
             // Where it is only counted, as much as there is.
             fuel: start.counts_fuel().then(|| limits.fuel.unwrap_or(u64::MAX)),
@@ -123,8 +131,12 @@ impl Template {
     ) -> std::result::Result<Instance, FaultReport> {
         let state = State {
             memory: MemoryLimit::new(self.limits.memory_bytes, self.has_loops),
-            running: Running::default(),
+            job: Job {
+                running: Running::default(),
+                caller: self.caller.clone(),
+            },
             lent: Lent::new(self.homes.clone(), self.limits.timeout),
+            buckets: Buckets::new(self.buckets.clone(), &self.homes),
             calls: Calls::new(&self.engine, self.limits.host_calls),
             wasi: self
                 .wasi_with_directories()
@@ -187,7 +199,7 @@ impl Instance {
     /// Gives the next job its share of time and fuel.
     pub(super) fn prepare(&mut self, running: Running, deadline_ticks: Option<u64>) -> Result<()> {
         let state = self.store.data_mut();
-        state.running = running;
+        state.job.running = running;
         state.memory.refused = false;
         if state.calls.are_limited() {
             state.calls.begin(end_of(self.timeout));
@@ -306,10 +318,16 @@ impl State {
         &mut self.lent
     }
 
-    /// For a call of `pool:job`.
-    pub(super) fn running(&mut self) -> &mut Running {
+    /// For a call of `wasi:keyvalue`.
+    pub(super) fn buckets(&mut self) -> &mut Buckets {
         self.calls.count();
-        &mut self.running
+        &mut self.buckets
+    }
+
+    /// For a call of `pool:job`.
+    pub(super) fn job(&mut self) -> &mut Job {
+        self.calls.count();
+        &mut self.job
     }
 }
 

@@ -1,9 +1,10 @@
 //! Interfaces of WASI that wasmtime-wasi does not have: `wasi:config`, constants that were granted, and `wasi:logging`, whose
-//! lines go where the guest's standard error goes, no longer than a piece of that.
+//! lines go to whoever loaded the guest, and where its standard error goes, so that a fault has the last of them.
 
 use super::instance::State;
 use super::ours;
-use super::written::PIECE_BYTES;
+use crate::job::Level;
+use crate::wire::Line;
 use wasmtime::Result;
 use wasmtime::component::{HasSelf, Linker};
 
@@ -54,21 +55,29 @@ impl store::Host for State {
 impl lines::Host for State {
     fn log(&mut self, level: lines::Level, context: String, message: String) -> Result<()> {
         self.calls.count();
-        let level = match level {
-            lines::Level::Trace => "trace",
-            lines::Level::Debug => "debug",
-            lines::Level::Info => "info",
-            lines::Level::Warn => "warn",
-            lines::Level::Error => "error",
-            lines::Level::Critical => "critical",
-        };
-        let context = &context[..context.floor_char_boundary(PIECE_BYTES)];
-        let context = match context.is_empty() {
-            true => String::new(),
-            false => format!(" {context}"),
-        };
-        let head = format!("[{level}{context}] ");
-        let kept = message.floor_char_boundary(PIECE_BYTES);
-        self.stderr.line(&format!("{head}{}\n", &message[..kept]))
+        let level = Level::from(level);
+        let line = Line::new(level, self.job.running.index, context, message);
+        let Line {
+            context, message, ..
+        } = &line;
+        let gap = if context.is_empty() { "" } else { " " };
+        let text = format!("[{}{gap}{context}] {message}\n", level.name());
+        // What is too much stops the guest, and nobody hears of it.
+        self.stderr.line(&text)?;
+        (self.job.caller.log)(&line);
+        Ok(())
+    }
+}
+
+impl From<lines::Level> for Level {
+    fn from(level: lines::Level) -> Level {
+        match level {
+            lines::Level::Trace => Level::Trace,
+            lines::Level::Debug => Level::Debug,
+            lines::Level::Info => Level::Info,
+            lines::Level::Warn => Level::Warn,
+            lines::Level::Error => Level::Error,
+            lines::Level::Critical => Level::Critical,
+        }
     }
 }

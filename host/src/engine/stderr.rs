@@ -12,7 +12,7 @@ use wasmtime_wasi::p2::pipe::SinkOutputStream;
 use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
 
 /// Where a guest's standard error goes besides the reports: called with each piece that the guest writes.
-pub(crate) type StderrSink = Arc<dyn Fn(&[u8]) + Send + Sync>;
+pub(super) type StderrSink = Arc<dyn Fn(&[u8]) + Send + Sync>;
 
 /// A guest's standard error. All clones are the same stream.
 #[derive(Clone)]

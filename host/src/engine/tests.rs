@@ -5,7 +5,8 @@ mod account;
 mod clocks;
 mod limits;
 
-use super::{Guest, Passing, StderrSink, Stream, compiling, dynamic};
+use super::stderr::StderrSink;
+use super::{Caller, Guest, Passing, Stream, compiling, dynamic};
 use crate::job::{Cause, Dir, FaultReport, Grants, Isolation, Limits, STDERR_KEPT};
 use crate::lockdown::Sandbox;
 use crate::shared::Homes;
@@ -116,6 +117,7 @@ fn setup(component: &[u8]) -> Setup {
         room: 0,
         account: false,
         manager: 0,
+        buckets: Vec::new(),
         initializer: None,
     };
     Setup {
@@ -161,7 +163,10 @@ impl Setup {
             engine,
             &self.start,
             file.as_fd(),
-            self.stderr,
+            Caller {
+                stderr: self.stderr,
+                ..Caller::nobody()
+            },
             0,
             Homes::default(),
         )?;

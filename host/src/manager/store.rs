@@ -7,6 +7,7 @@
 //! Each request is done as a whole before the next, so nobody ever finds an object between two states.
 
 mod accounts;
+mod bucket;
 mod holding;
 mod lock;
 mod queue;

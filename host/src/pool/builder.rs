@@ -11,7 +11,7 @@ use crate::link::{Bounds, Launch, StartError};
 use crate::lockdown::Sandbox;
 use crate::manager::Manager;
 use crate::sealed;
-use crate::shared::{Shared as Objects, SharedError};
+use crate::shared::{Dict, Hub, Shared as Objects, SharedError};
 use crate::types::{Function, Type};
 use crate::wire::{self, Start};
 use serde::Serialize;
@@ -26,6 +26,8 @@ const SPINS: u32 = 2000;
 /// And where it has not: as long as a caller takes from one short job to the next, as somebody else may need the
 /// processor.
 const SPINS_CROWDED: u32 = 200;
+/// How long a cancelled job has to notice and return: long for a guest that looks now and then, short for whoever cancelled.
+const GRACE: Duration = Duration::from_millis(100);
 /// With a lower limit on results, jobs are not asked as lists: the results of a sweep come together, a number and at most a
 /// word each.
 const MIN_LIST_BYTES: u32 = 4 + 8 * wire::MOST_SWEPT;
@@ -53,6 +55,8 @@ pub struct Builder {
     compile_timeout: Option<Duration>,
     compile_memory_bytes: Option<u64>,
     manager: Option<Manager>,
+    buckets: Vec<(String, Dict)>,
+    grace: Option<Duration>,
 }
 
 /// A function's name, and its arguments, encoded as soon as the type is known.
@@ -91,6 +95,11 @@ pub enum BuildError {
     /// There is no memory for shared objects.
     #[error(transparent)]
     Shared(#[from] SharedError),
+    /// A bucket is a dict of another manager than the pool's.
+    #[error(
+        "the bucket `{0}` is a dict of another manager than the pool's: all objects of a pool are of one manager"
+    )]
+    Bucket(String),
     /// The system refused a descriptor, memory or a thread.
     #[error("the system refused what a pool needs: {0}")]
     System(#[from] std::io::Error),
@@ -231,6 +240,24 @@ impl Builder {
         self
     }
 
+    /// How long a running job that is [cancelled](crate::Handle::cancel) has to return by itself, before it is ended with its worker.
+    /// Only a component that imports `pool:job` can notice, so that for others this is nothing. Default: 100 ms.
+    pub fn grace(mut self, time: Duration) -> Self {
+        self.grace = Some(time);
+        self
+    }
+
+    /// Gives the guest a bucket of `wasi:keyvalue`, which it opens by this name: a dict of the pool's manager, or, where
+    /// none was named, of the manager that the pool gets by this and that has to live as long as the pool does. Default: none, so
+    /// that each name is one of no store.
+    ///
+    /// Values are [bytes](crate::shared::Datum::Bytes) in the dict. Of what else is there, the guest finds texts and whole numbers
+    /// as their letters and digits.
+    pub fn bucket(mut self, name: impl Into<String>, dict: &Dict) -> Self {
+        self.buckets.push((name.into(), dict.clone()));
+        self
+    }
+
     /// The folder for compiled components. Default: `$XDG_CACHE_HOME/host`, or `~/.cache/host`.
     pub fn cache_dir(mut self, folder: impl Into<PathBuf>) -> Self {
         self.cache = Some(folder.into());
@@ -287,8 +314,10 @@ impl Builder {
             names.any(|name| name.starts_with(package))
         };
         let shared_memory = imports("pool:shared/").then(|| objects.clone());
-        let manager = (self.manager).filter(|_| imports("pool:shared/"));
-        let hub = manager.as_ref().map(Manager::hub);
+        let manager = self.manager;
+        let hub = the_hub(manager.as_ref(), &self.buckets)?;
+        let opens_buckets = imports("wasi:keyvalue/") && !self.buckets.is_empty();
+        let hub = hub.filter(|_| opens_buckets || imports("pool:shared/"));
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
         let workers = self.workers.unwrap_or(processors);
         let mut served = description.clone();
@@ -309,14 +338,16 @@ impl Builder {
             room: shared_memory.as_ref().map_or(0, Objects::id),
             account: self.account,
             manager: hub.map_or(0, |hub| hub.number()),
+            buckets: (self.buckets.iter())
+                .map(|(name, dict)| (name.clone(), dict.place().1))
+                .collect(),
             initializer: initializer.transpose()?,
         };
         let message = postcard::to_stdvec(&start).map_err(std::io::Error::other)?;
         let message = sealed::filled("host-start", |memory| memory.write_all(&message))?;
-        // What a job did to shared objects would be done twice.
-        let may = |function: &Function| {
-            !self.once && !start.grants.allow_effects() && !function.takes_objects()
-        };
+        // What a job did to files, buckets and shared objects would be done twice.
+        let has_effects = start.grants.allow_effects() || opens_buckets;
+        let may = |function: &Function| !self.once && !has_effects && !function.takes_objects();
         let retry = description.functions.iter().map(may);
         // Without imports there is nobody whom a guest could call, or write to.
         let watched = (self.limits.host_calls).or(self.limits.log_bytes).is_some();
@@ -328,7 +359,7 @@ impl Builder {
             once: self.once,
             // What is counted for each job needs each job by itself, and so does an instance of its own, or a guest that
             // asks which job it is; and should a list fail, its jobs run again.
-            lists: !start.grants.allow_effects()
+            lists: !has_effects
                 && !imports("pool:job/")
                 && self.isolation == Isolation::InstancePerWorker
                 && self.limits.timeout.is_none()
@@ -337,6 +368,10 @@ impl Builder {
                 && !self.account
                 && self.max_jobs_per_worker.is_none()
                 && self.limits.result_bytes >= MIN_LIST_BYTES,
+            grace: match imports("pool:job/") {
+                true => self.grace.unwrap_or(GRACE),
+                false => Duration::ZERO,
+            },
             account: self.account.then(|| Bounds {
                 // With directories a second one writes files.
                 threads: 1 + u32::from(!start.grants.dirs.is_empty()),
@@ -352,6 +387,7 @@ impl Builder {
             max_result_bytes: self.limits.result_bytes,
             shared: shared_memory,
             account: self.account,
+            logs: imports("wasi:logging/"),
             manager: hub.map(|hub| (hub.clone(), hub.new_pool())),
         };
         let shared = Shared::new(description, launch, self.chunk, workers, rules)
@@ -366,6 +402,7 @@ impl Builder {
             shared,
             objects,
             _manager: manager,
+            _buckets: self.buckets.into_iter().map(|(_, dict)| dict).collect(),
             keeper: Mutex::new(Some(thread)),
         };
         match started.recv() {
@@ -376,5 +413,20 @@ impl Builder {
             }
         }
         Ok(pool)
+    }
+}
+
+/// The manager that all of these are of, if there is any.
+fn the_hub<'a>(
+    manager: Option<&'a Manager>,
+    buckets: &'a [(String, Dict)],
+) -> Result<Option<&'a Arc<Hub>>, BuildError> {
+    let of_bucket = || buckets.first().map(|(_, dict)| dict.place().0);
+    let hub = manager.map(Manager::hub).or_else(of_bucket);
+    let is_stranger =
+        |(_, dict): &&(String, Dict)| !hub.is_some_and(|hub| Arc::ptr_eq(hub, dict.place().0));
+    match buckets.iter().find(is_stranger) {
+        Some((name, _)) => Err(BuildError::Bucket(name.clone())),
+        None => Ok(hub),
     }
 }

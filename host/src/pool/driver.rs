@@ -7,12 +7,14 @@
 mod losses;
 
 use super::task::{Home, LONG_JOB, Run, Task, Waiter};
-use crate::job::{Cause, Totals};
-use crate::link::{Answers, Bounds, Chunk, Link, StartError};
+use super::told::{self, News};
+use crate::job::{Cause, Progress, Totals};
+use crate::link::{Answers, Bounds, Broken, Chunk, Link, StartError};
 use rustix::event::epoll;
 use rustix::fd::{AsFd, OwnedFd};
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 /// How long a worker may take to be ready, unless the initializer has a time limit of its own.
@@ -39,6 +41,8 @@ pub(super) struct Seat {
     killed_for: Option<(Cause, u64)>,
     /// Whether that is told and counted already, although its process may not have ended yet.
     is_told: bool,
+    /// When it is killed for the running job, which was cancelled and asked to stop, unless that has ended.
+    killed_at: Option<Instant>,
     /// Jobs answered in this place, over all its workers.
     pub(super) jobs: u64,
     /// What they used.
@@ -98,6 +102,8 @@ pub(super) struct Rules {
     pub(super) once: bool,
     /// Whether jobs may be asked as a list.
     pub(super) lists: bool,
+    /// How long a job that was cancelled is given to return by itself.
+    pub(super) grace: Duration,
     /// What is believed of the jobs' accounts, if they give any.
     pub(super) account: Option<Bounds>,
 }
@@ -130,6 +136,12 @@ pub(super) struct Driver {
     pub(super) losses: VecDeque<Instant>,
     /// Something is left for the keeper to do.
     pub(super) keeper_wanted: bool,
+    /// What the embedding program is to be told.
+    pub(super) told: Vec<News>,
+    /// How many lines of guests it has not been told yet.
+    pub(super) untold: Arc<AtomicUsize>,
+    /// Whether all jobs are asked to stop.
+    stopping: bool,
     checked: Instant,
     pub(super) rules: Rules,
     /// Readable when a worker rings. Hung-up workers show as well.
@@ -164,6 +176,9 @@ impl Driver {
             start_failed: false,
             losses: VecDeque::new(),
             keeper_wanted: false,
+            told: Vec::new(),
+            untold: Arc::default(),
+            stopping: false,
             checked: Instant::now(),
             rules,
             bells,
@@ -254,6 +269,12 @@ impl Driver {
         }
         let refused = link.take_refused();
         let collected = collected.and_then(|_| link.flush());
+        let collected = collected.and_then(|flushed| {
+            if self.hears() {
+                self.take_lines(index)?;
+            }
+            Ok(flushed)
+        });
         for batch in refused.into_iter().rev() {
             batch.owner.refuse();
             let function = batch.owner.function;
@@ -269,6 +290,38 @@ impl Driver {
             return self.vacate(index);
         }
         self.end_cancelled(index);
+    }
+
+    /// Whether there is room for more lines that the embedding program is to be told.
+    fn hears(&self) -> bool {
+        self.untold.load(Ordering::Relaxed) < told::MOST_WAITING
+    }
+
+    /// Takes what the guest in this seat has logged.
+    pub(super) fn take_lines(&mut self, index: usize) -> Result<(), Broken> {
+        let Some(link) = &mut self.seats[index].link else {
+            return Ok(());
+        };
+        let (lines, lost) = link.take_lines()?;
+        if !told::is_heard() {
+            return Ok(());
+        }
+        let (worker, pid) = (index, link.pid());
+        self.untold.fetch_add(lines.len(), Ordering::Relaxed);
+        self.told
+            .extend((lines.into_iter()).map(|line| News::Line { worker, pid, line }));
+        if lost > 0 {
+            let lines = lost;
+            self.told.push(News::Lost { worker, pid, lines });
+        }
+        Ok(())
+    }
+
+    /// Notes something that the embedding program is to be told, if it listens.
+    pub(super) fn tell(&mut self, news: impl FnOnce() -> News) {
+        if told::is_heard() {
+            self.told.push(news());
+        }
     }
 
     /// Gives queued chunks to the workers with the fewest: of those to one that did nothing yet, and else to the first, as
@@ -377,6 +430,9 @@ impl Driver {
     /// Puts a process that was just started into its seat.
     pub(super) fn install(&mut self, index: usize, link: WorkerLink) {
         self.counts.started += 1;
+        if self.stopping {
+            link.cancel_all();
+        }
         let Some(seat) = self.seats.get_mut(index) else {
             return;
         };
@@ -427,6 +483,8 @@ impl Driver {
                     epoll::EventFlags::empty(),
                 );
                 let _ = epoll::add(&*self.bells, link.control(), data, epoll::EventFlags::IN);
+                let (worker, pid) = (index, link.pid());
+                self.tell(|| News::Ready { worker, pid });
                 return Ok(());
             }
             Ok(false) if seat.since.is_none_or(|since| since.elapsed() < START_TIME) => {
@@ -438,6 +496,21 @@ impl Driver {
         self.counts.lost += 1;
         self.vacate(index);
         Err(failed)
+    }
+
+    /// Asks all jobs to stop, those to come as well.
+    pub(super) fn ask_to_stop(&mut self) {
+        self.stopping = true;
+        self.links().for_each(Link::cancel_all);
+    }
+
+    /// How far the running job of a task says that it is, the first that says so.
+    pub(super) fn progress(&self, task: &Arc<Task>) -> Option<Progress> {
+        let mut links = self.links().filter(|link| {
+            let running = link.running();
+            running.is_some_and(|(chunk, _)| Arc::ptr_eq(&chunk.owner, task))
+        });
+        links.find_map(Link::progress)
     }
 
     /// Forgets the queued jobs of a task that nobody wants any more. Those that are with a worker still run.
@@ -494,10 +567,11 @@ impl Driver {
 
     /// Whether a busy worker has answered something. Says yes to nonsense too, so that it is collected and punished.
     pub(super) fn has_work(&mut self) -> bool {
+        let hears = self.hears();
         let links = self.seats.iter_mut().filter_map(|seat| seat.link.as_mut());
-        links
-            .filter(|link| link.chunks() > 0)
-            .any(|link| link.has_work().unwrap_or(true))
+        links.filter(|link| link.chunks() > 0).any(|link| {
+            link.has_work().unwrap_or(true) || hears && link.has_lines().unwrap_or(true)
+        })
     }
 
     /// Asks all busy workers to ring when they are through with what is at their front.

@@ -93,7 +93,7 @@ impl<'p, P: Serialize, R: DeserializeOwned + Send + 'static> Func<'p, P, R> {
     /// # Errors
     /// [`Error::Item`] if the arguments do not fit, [`Error::Closed`]. Everything else is told by the handle.
     pub fn submit(&self, arguments: P) -> Result<Handle<R>, Error> {
-        self.call.submit(&arguments)
+        self.call.submit(0, &arguments)
     }
 
     /// Starts a job for each item and returns as soon as all are queued.

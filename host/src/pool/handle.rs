@@ -5,6 +5,7 @@ use super::func::Call;
 use super::shared::Shared;
 use super::stream::outcome;
 use super::task::{Home, Run, Task, Waiter};
+use crate::job::Progress;
 use crate::link::Chunk;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -47,11 +48,13 @@ impl<T> std::fmt::Debug for Handle<T> {
 }
 
 impl Call<'_> {
+    /// One job, which is told that it has this place in its input.
     pub(super) fn submit<P: Serialize, R: DeserializeOwned>(
         self,
+        place: u64,
         arguments: &P,
     ) -> Result<Handle<R>, Error> {
-        self.start(std::iter::once(arguments), |call, runs| {
+        self.start(place, std::iter::once(arguments), |call, runs| {
             let mut results = read_all(call, runs)?;
             results.pop().ok_or(Error::Closed)
         })
@@ -61,16 +64,17 @@ impl Call<'_> {
         self,
         items: impl IntoIterator<Item = P>,
     ) -> Result<Handle<Vec<R>>, Error> {
-        self.start(items, read_all)
+        self.start(0, items, read_all)
     }
 
     fn start<P: Serialize, T>(
         self,
+        first: u64,
         items: impl IntoIterator<Item = P>,
         read: fn(Call<'_>, VecDeque<Run>) -> Result<T, Error>,
     ) -> Result<Handle<T>, Error> {
         let task = self.task(Home::Handle);
-        let chunks = self.chunks(&task, items)?;
+        let chunks = self.chunks(&task, first, items)?;
         if !self.shared.driver().begin() {
             return Err(Error::Closed);
         }
@@ -92,10 +96,11 @@ impl Call<'_> {
     fn chunks<P: Serialize>(
         &self,
         task: &Arc<Task>,
+        first: u64,
         items: impl IntoIterator<Item = P>,
     ) -> Result<Vec<Chunk<Arc<Task>>>, Error> {
         let mut chunks = Vec::new();
-        let mut whole = self.chunk(task.clone(), 0);
+        let mut whole = self.chunk(task.clone(), first);
         for item in items {
             if self.shared.chunk == Some(whole.count) {
                 let next = whole.first + u64::from(whole.count);
@@ -170,20 +175,34 @@ impl<T> Handle<T> {
         }
     }
 
+    /// How far the running job says that it is, by `pool:job/job`; of many, the first that says so. `None` where none runs, or
+    /// none has said anything.
+    pub fn progress(&self) -> Option<Progress> {
+        self.shared.driver().progress(&self.task)
+    }
+
     /// Ends the jobs that have no outcome yet: those that wait never start, and a running one ends with its worker,
     /// which is replaced. Each then has the fault [`Cause::Cancelled`](crate::job::Cause::Cancelled). Says whether
     /// there was anything to end.
+    ///
+    /// A running job of a component that imports `pool:job` is asked first: `is-cancelled` is true for it from now on. If it returns
+    /// within [`Builder::grace`](crate::Builder::grace), its worker stays, and what it returned is its outcome.
     pub fn cancel(&self) -> bool {
-        let mut driver = self.shared.driver();
-        if self.task.is_done() {
-            return false;
+        cancel(&self.shared, &self.task)
+    }
+
+    /// What [`Handle::cancel`] does, for whoever does not hold the handle.
+    pub(crate) fn canceller(&self) -> impl Fn() + Send + Sync + use<T> {
+        let (shared, task) = (self.shared.clone(), self.task.clone());
+        move || {
+            cancel(&shared, &task);
         }
-        driver.cancel(&self.task);
-        driver.keeper_wanted = true;
-        if driver.asleep {
-            self.shared.nudge();
-        }
-        true
+    }
+
+    /// What [`Handle::progress`] tells, for whoever does not hold the handle.
+    pub(crate) fn teller(&self) -> impl Fn() -> Option<Progress> + Send + Sync + use<T> {
+        let (shared, task) = (self.shared.clone(), self.task.clone());
+        move || shared.driver().progress(&task)
     }
 
     /// Calls `callback` once with the result, on a thread that the pool keeps for callbacks. A panic in it is told on
@@ -216,6 +235,19 @@ impl<T> Handle<T> {
         };
         (self.read)(call, self.task.take())
     }
+}
+
+fn cancel(shared: &Shared, task: &Arc<Task>) -> bool {
+    let mut driver = shared.driver();
+    if task.is_done() {
+        return false;
+    }
+    driver.cancel(task);
+    driver.keeper_wanted = true;
+    if driver.asleep {
+        shared.nudge();
+    }
+    true
 }
 
 impl<T> Future for Handle<T> {

@@ -5,6 +5,7 @@
 
 use super::driver::{Driver, Leader, START_TIME, State};
 use super::shared::{Shared, drain};
+use super::told::News;
 use crate::link::{Link, StartError};
 use rustix::event::{PollFd, PollFlags, Timespec, epoll, poll};
 use std::sync::Arc;
@@ -212,6 +213,8 @@ impl Keeper {
     /// Waits longer after each failure; gives the pool up when no worker is left and none can be started.
     fn failed(&mut self, driver: &mut Driver, error: StartError) {
         self.failures += 1;
+        let reason = error.to_string();
+        driver.tell(|| News::NoStart { reason });
         driver.start_failed = true;
         self.shared.idle.notify_all();
         self.not_before = Some(Instant::now() + wait(self.failures));

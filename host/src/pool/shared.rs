@@ -8,6 +8,7 @@
 
 use super::driver::{Driver, Jobs, Leader, Rules, State};
 use super::task::{Callback, DEPTH, Home, Run, Task, Waiter};
+use super::told::{News, Subscriber};
 use crate::link::{Asked, Launch};
 use crate::types::{Description, FindError, Function, Type};
 use crossbeam_channel::Sender;
@@ -60,6 +61,7 @@ pub(crate) struct Shared {
     nudge: OwnedFd,
     pub(super) keeper_bell: OwnedFd,
     callbacks: Mutex<Option<(Sender<Callback>, JoinHandle<()>)>>,
+    subscriber: Arc<Subscriber>,
 }
 
 impl std::fmt::Debug for Shared {
@@ -134,6 +136,7 @@ impl Shared {
             nudge,
             keeper_bell,
             callbacks: Mutex::new(None),
+            subscriber: Arc::new(Subscriber::here()),
         })
     }
 
@@ -387,6 +390,18 @@ impl Shared {
         }
     }
 
+    /// Tells the embedding program's subscriber what happened.
+    fn tell(&self, news: Vec<News>, untold: Arc<AtomicUsize>) {
+        let subscriber = self.subscriber.clone();
+        self.call_back(Box::new(move || {
+            let is_line = |news: &&News| matches!(news, News::Line { .. });
+            let lines = news.iter().filter(is_line).count();
+            // Also where the subscriber panics, there is room again.
+            untold.fetch_sub(lines, Ordering::Relaxed);
+            subscriber.tell(news);
+        }));
+    }
+
     /// Waits until all callbacks have run that were given so far, and takes no more.
     pub(super) fn finish_callbacks(&self) {
         let callbacks = self
@@ -454,6 +469,8 @@ impl Drop for Driving<'_> {
             return;
         };
         let notes = std::mem::take(&mut driver.notes);
+        let told = std::mem::take(&mut driver.told);
+        let untold = driver.untold.clone();
         let keeper_wanted = std::mem::take(&mut driver.keeper_wanted);
         let nudge = driver.asleep && std::mem::take(&mut driver.news);
         let idle = driver.tasks == 0 && driver.state != State::Open;
@@ -463,6 +480,9 @@ impl Drop for Driving<'_> {
         }
         if keeper_wanted {
             self.shared.call_keeper();
+        }
+        if !told.is_empty() {
+            self.shared.tell(told, untold);
         }
         for waiter in notes {
             waiter.tell(|callback| self.shared.call_back(callback));

@@ -1,7 +1,7 @@
 //! What a pool's workers do and did, in numbers.
 
 use super::driver::{Driver, Seat};
-use crate::job::Totals;
+use crate::job::{Progress, Totals};
 use crate::lockdown::WallReport;
 use std::time::Duration;
 
@@ -40,6 +40,8 @@ pub struct WorkerStats {
     pub ready: bool,
     /// Whether it has jobs that are not answered yet.
     pub busy: bool,
+    /// How far its running job says that it is, if it says so.
+    pub progress: Option<Progress>,
     /// Jobs answered in this place, by this worker and those before it.
     pub jobs: u64,
     /// What they used.
@@ -65,6 +67,7 @@ impl Stats {
                     pid: link.pid(),
                     ready: seat.ready,
                     busy: link.chunks() > 0,
+                    progress: link.progress(),
                     jobs: seat.jobs,
                     usage: seat.usage,
                     cpu: accounts.then(|| link.processor_time()).flatten(),

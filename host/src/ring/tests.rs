@@ -292,3 +292,82 @@ fn the_log_keeps_the_end_of_what_was_written_and_forgets_on_request() {
     log.append(&flood);
     assert_eq!(writer.log(), &flood[flood.len() - PAGE..]);
 }
+
+#[test]
+fn progress_is_read_whole_and_of_the_job_that_was_asked_for() {
+    let (parent, _, worker, _) = channel();
+    let desk = Desk::new(&worker);
+    assert_eq!(parent.progress(0), None);
+    desk.report(1, None);
+    assert_eq!(parent.progress(0), Some((1, None)));
+    assert_eq!(parent.progress(1), None, "it was another job's");
+    desk.begin(1);
+    assert_eq!(parent.progress(1), None, "it has said nothing yet");
+    desk.report(u64::MAX, Some(0));
+    assert_eq!(parent.progress(1), Some((u64::MAX, Some(0))));
+    let reporting = std::thread::spawn(move || {
+        for done in 0..1_000_000 {
+            desk.report(done, Some(done));
+        }
+    });
+    let mut seen = 0;
+    while !reporting.is_finished() {
+        let Some((done, total)) = parent.progress(1) else {
+            continue;
+        };
+        assert!(total == Some(done) || (done, total) == (u64::MAX, Some(0)));
+        seen += 1;
+    }
+    assert!(reporting.join().is_ok());
+    assert_eq!(parent.progress(1), Some((999_999, Some(999_999))));
+    assert!(seen > 0);
+}
+
+#[test]
+fn jobs_are_asked_to_stop_up_to_an_answer_and_never_asked_less() {
+    let (parent, _, worker, _) = channel();
+    let desk = Desk::new(&worker);
+    assert!(!desk.is_cancelled());
+    parent.cancel_until(2);
+    parent.cancel_until(1);
+    for (answered, is_cancelled) in [(0, true), (1, true), (2, false)] {
+        desk.begin(answered);
+        assert_eq!(desk.is_cancelled(), is_cancelled, "{answered}");
+    }
+    parent.cancel_until(u64::MAX);
+    assert!(desk.is_cancelled());
+}
+
+#[test]
+fn lines_come_whole_around_the_end_of_their_ring_and_what_finds_no_space_is_counted() {
+    let (_, parent, worker, _) = channel();
+    let (mut writer, mut reader) = (LineWriter::new(&worker), LineReader::new(&parent));
+    assert_eq!(reader.has_any(), Ok(false));
+    let line = |number: usize| vec![number as u8; 100_000];
+    for number in 0..20 {
+        assert_eq!(writer.put(&line(number)), Ok(true));
+        assert_eq!(reader.has_any(), Ok(true));
+        assert!(reader.take() == Ok(line(number)), "{number}");
+    }
+    assert_eq!(writer.put(&line(1)), Ok(true));
+    assert_eq!(writer.put(&line(2)), Ok(true));
+    assert_eq!(writer.put(&line(3)), Ok(false));
+    writer.lose();
+    assert_eq!((reader.lost(), reader.lost()), (1, 0));
+    assert!(reader.take() == Ok([line(1), line(2)].concat()));
+    assert_eq!(writer.put(&line(3)), Ok(true));
+}
+
+#[test]
+fn a_length_of_lines_that_cannot_be_is_refused() {
+    let (_, parent, worker, _) = channel();
+    let mut reader = LineReader::new(&parent);
+    for lie in [lines::LINES_BYTES as u64 + 1, u64::MAX] {
+        worker
+            .own
+            .word(Word::LinesPublished)
+            .store(lie, Ordering::Relaxed);
+        assert_eq!(reader.has_any(), Err(OutOfBounds));
+        assert_eq!(reader.take(), Err(OutOfBounds));
+    }
+}

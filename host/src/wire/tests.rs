@@ -1,7 +1,7 @@
 //! Golden bytes. If one of these fails because a message changed on purpose, raise `VERSION` and write the new bytes.
 
 use super::*;
-use crate::job::{Cause, FaultReport};
+use crate::job::{Cause, FaultReport, Level};
 use crate::lockdown::{Wall, WallState};
 
 #[test]
@@ -141,11 +141,34 @@ fn the_messages_have_their_golden_bytes() {
         room: 5,
         account: true,
         manager: 6,
+        buckets: vec![("b".into(), [3; 16])],
         initializer: Some((2, vec![9])),
     };
     let golden = vec![
-        4, 7, 0, 0, 0, 0, 0, 0, 128, 128, 128, 128, 4, 0, 128, 128, 32, 0, 0, 128, 128, 128, 128,
-        1, 0, 0, 0, 0, 1, 1, 5, 1, 6, 1, 2, 1, 9,
+        5, 7, 0, 0, 0, 0, 0, 0, 128, 128, 128, 128, 4, 0, 128, 128, 32, 0, 0, 128, 128, 128, 128,
+        1, 0, 0, 0, 0, 1, 1, 5, 1, 6, 1, 1, b'b', 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3,
+        1, 2, 1, 9,
     ];
     assert_eq!(postcard::to_stdvec(&start), Ok(golden));
+}
+
+#[test]
+fn a_line_of_a_log_has_these_bytes_and_nothing_else_is_one() {
+    let line = Line::new(Level::Warn, 300, "c".into(), "m".into());
+    let mut bytes = Vec::new();
+    line.encode(&mut bytes);
+    assert_eq!(bytes, [7, 0, 0, 0, 3, 172, 2, 1, b'c', 1, b'm']);
+    let two = [&bytes[..], &bytes].concat();
+    assert_eq!(Line::decode_all(&two), Some(vec![line.clone(), line]));
+    for cut in 1..bytes.len() {
+        assert_eq!(Line::decode_all(&bytes[..cut]), None, "{cut}");
+    }
+    bytes[4] = 6;
+    assert_eq!(Line::decode_all(&bytes), None, "no such level");
+    // A worker that does not cut is no worker of ours.
+    let mut long = Line::new(Level::Info, 0, "é".repeat(200), "é".repeat(10_000));
+    assert_eq!((long.context.len(), long.message.len()), (256, 16 << 10));
+    long.context.push('x');
+    long.encode(&mut bytes);
+    assert_eq!(Line::decode_all(&bytes), None);
 }

@@ -9,6 +9,7 @@ use std::ffi::OsString;
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
+use tracing::level_filters::LevelFilter;
 
 /// Call the functions of WebAssembly components in a pool of sandboxed worker processes
 #[derive(Debug, Parser)]
@@ -363,6 +364,9 @@ pub(crate) struct ObjectArgs {
     /// A list, kept by a manager process
     #[arg(long, value_name = "NAME")]
     pub list: Vec<String>,
+    /// A dict that the guest opens by this name as a bucket of `wasi:keyvalue`; the `--dict` of this name, if there is one
+    #[arg(long, value_name = "NAME")]
+    pub bucket: Vec<String>,
 }
 
 /// What stands around the processes that meet a guest.
@@ -390,6 +394,10 @@ pub(crate) struct OutputArgs {
     /// `--format json` each job's share in its line
     #[arg(long)]
     pub account: bool,
+    /// Show on stderr what guests log by `wasi:logging`, from this level on, and what becomes of workers [default: info, and nothing of
+    /// workers]
+    #[arg(long, value_name = "LEVEL", value_enum)]
+    pub log_level: Option<LogLevel>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -428,6 +436,29 @@ pub(crate) enum Sandbox {
     Strict,
     BestEffort,
     Off,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogLevel {
+    Off,
+    Error,
+    Warn,
+    Info,
+    Debug,
+    Trace,
+}
+
+impl From<LogLevel> for LevelFilter {
+    fn from(level: LogLevel) -> LevelFilter {
+        match level {
+            LogLevel::Off => LevelFilter::OFF,
+            LogLevel::Error => LevelFilter::ERROR,
+            LogLevel::Warn => LevelFilter::WARN,
+            LogLevel::Info => LevelFilter::INFO,
+            LogLevel::Debug => LevelFilter::DEBUG,
+            LogLevel::Trace => LevelFilter::TRACE,
+        }
+    }
 }
 
 impl From<Sandbox> for host::Sandbox {

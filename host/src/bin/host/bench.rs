@@ -37,6 +37,7 @@ pub(crate) fn bench(args: BenchArgs) -> Result<u8, Failure> {
         verbose: false,
         quiet: true,
         account: false,
+        log_level: None,
     };
     let mut plan = Plan::one(args.target, Jobs::Items(vec![]), args.guest, output);
     let pool = plan.pool()?;

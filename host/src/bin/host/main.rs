@@ -30,8 +30,10 @@ mod watch;
 
 mod account;
 mod exit;
+mod log;
 mod output;
 mod print;
+mod progress;
 
 use args::{Args, Command};
 use clap::Parser;

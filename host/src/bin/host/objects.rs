@@ -16,6 +16,8 @@ pub(crate) struct Objects {
     memory: Shared,
     /// The process that keeps what grows, where there is such.
     manager: Option<Manager>,
+    /// The dicts that the guest opens by their names.
+    buckets: Vec<(String, Dict)>,
     named: BTreeMap<String, Object>,
 }
 
@@ -28,6 +30,8 @@ enum Object {
     ArrayF64(ArrayF64),
     Queue(Queue),
     Dict(Dict),
+    /// A dict that is a bucket, whose values are bytes that mean text where they can.
+    Bucket(Dict),
     List(List),
     /// One that has nothing to show; it lives as long as this.
     Mute(
@@ -46,6 +50,7 @@ impl Objects {
         let mut objects = Objects {
             memory: memory.clone(),
             manager: None,
+            buckets: Vec::new(),
             named: BTreeMap::new(),
         };
         macro_rules! make {
@@ -113,7 +118,7 @@ impl Objects {
             |_, ()| memory.condition(),
             mute(Condition::handle)
         );
-        if !args.dict.is_empty() || !args.list.is_empty() {
+        if !(args.dict.is_empty() && args.list.is_empty() && args.bucket.is_empty()) {
             let manager = Manager::start()?;
             for name in &args.dict {
                 let dict = manager.dict().map_err(Failure::pool)?;
@@ -122,6 +127,9 @@ impl Objects {
             for name in &args.list {
                 let list = manager.list().map_err(Failure::pool)?;
                 objects.add(name, Object::List(list))?;
+            }
+            for name in &args.bucket {
+                objects.add_bucket(name, &manager)?;
             }
             objects.manager = Some(manager);
         }
@@ -140,6 +148,24 @@ impl Objects {
                 "two shared objects are called `{name}`: give each a name of its own"
             ))),
         }
+    }
+
+    fn add_bucket(&mut self, name: &str, manager: &Manager) -> Result<(), Failure> {
+        let dict = match self.named.get(name) {
+            Some(Object::Dict(dict)) => dict.clone(),
+            _ => {
+                let dict = manager.dict().map_err(Failure::pool)?;
+                self.add(name, Object::Bucket(dict.clone()))?;
+                dict
+            }
+        };
+        self.buckets.push((name.to_owned(), dict));
+        Ok(())
+    }
+
+    /// The dicts that the guest opens, by the names that it opens them by.
+    pub(crate) fn buckets(&self) -> &[(String, Dict)] {
+        &self.buckets
     }
 
     /// The memory, for the pools whose jobs work on the objects.
@@ -187,7 +213,7 @@ impl Object {
             Object::Array(array) => array.handle(),
             Object::ArrayF64(array) => array.handle(),
             Object::Queue(queue) => queue.handle(),
-            Object::Dict(dict) => dict.handle(),
+            Object::Dict(dict) | Object::Bucket(dict) => dict.handle(),
             Object::List(list) => list.handle(),
             Object::Mute(handle, _) => handle.clone(),
         }
@@ -206,7 +232,11 @@ impl Object {
                 Some(list(left.map(|item| datum(&item))))
             }
             Object::Dict(dict) => Some(match dict.entries() {
-                Ok(entries) => entry_list(entries),
+                Ok(entries) => entry_list(entries, datum),
+                Err(error) => lost(&error),
+            }),
+            Object::Bucket(dict) => Some(match dict.entries() {
+                Ok(entries) => entry_list(entries, value),
                 Err(error) => lost(&error),
             }),
             Object::List(items) => Some(match items.slice(0, u64::MAX) {
@@ -219,7 +249,7 @@ impl Object {
 }
 
 /// The entries of a dict as JSON has them, in the order of their keys.
-fn entry_list(entries: Vec<(Key, Datum)>) -> String {
+fn entry_list(entries: Vec<(Key, Datum)>, show: fn(&Datum) -> String) -> String {
     let mut written: Vec<String> = (entries.iter())
         .map(|(key, item)| {
             let key = match key {
@@ -228,11 +258,22 @@ fn entry_list(entries: Vec<(Key, Datum)>) -> String {
                 Key::Bytes(bytes) => String::from_utf8_lossy(bytes).into_owned(),
                 _ => String::new(),
             };
-            format!("{}: {}", serde_json::Value::from(key), datum(item))
+            format!("{}: {}", serde_json::Value::from(key), show(item))
         })
         .collect();
     written.sort();
     format!("{{{}}}", written.join(", "))
+}
+
+/// The value of a bucket's key: its bytes as the text that they are, if they are one.
+fn value(item: &Datum) -> String {
+    match item {
+        Datum::Bytes(bytes) => match std::str::from_utf8(bytes) {
+            Ok(text) => serde_json::Value::from(text).to_string(),
+            Err(_) => list(bytes),
+        },
+        other => datum(other),
+    }
 }
 
 /// What is shown of an object whose manager is gone.

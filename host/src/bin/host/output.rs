@@ -5,6 +5,7 @@
 //! takes an hour.
 
 use crate::exit::Failure;
+use crate::progress::Look;
 use crossbeam_channel::{RecvTimeoutError, Sender, bounded};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::{self, ErrorKind, IsTerminal, Write};
@@ -21,6 +22,9 @@ const SOON: Duration = Duration::from_millis(1);
 /// How much is collected before it is written without waiting for the tick: the size of a pipe.
 const FULL_BYTES: usize = 64 << 10;
 
+/// The bar of the run, if there is one.
+static BAR: Mutex<Option<ProgressBar>> = Mutex::new(None);
+
 /// The output of a run.
 pub(crate) struct Output {
     shared: Arc<Mutex<Shared>>,
@@ -33,6 +37,8 @@ struct Shared {
     lines: Vec<u8>,
     jobs: u64,
     bar: ProgressBar,
+    /// Looks how far the running jobs are.
+    look: Option<Look>,
     written: Instant,
     trouble: Option<io::Error>,
 }
@@ -43,8 +49,8 @@ impl Output {
         // Hides itself where stderr is not a terminal.
         let bar = ProgressBar::with_draw_target(jobs, ProgressDrawTarget::stderr());
         let template = match jobs {
-            Some(_) => "{bar:32} {human_pos} of {human_len} jobs, {eta} left",
-            None => "{spinner} {human_pos} jobs in {elapsed}",
+            Some(_) => "{bar:32} {human_pos} of {human_len} jobs, {eta} left {wide_msg}",
+            None => "{spinner} {human_pos} jobs in {elapsed} {wide_msg}",
         };
         let style = ProgressStyle::with_template(template);
         Output::start(bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar())))
@@ -56,10 +62,12 @@ impl Output {
     }
 
     fn start(bar: ProgressBar) -> io::Result<Output> {
+        *hold(&BAR) = Some(bar.clone());
         let shared = Arc::new(Mutex::new(Shared {
             lines: Vec::with_capacity(2 * FULL_BYTES),
             jobs: 0,
             bar,
+            look: None,
             written: Instant::now(),
             trouble: None,
         }));
@@ -77,6 +85,12 @@ impl Output {
             end: Some(end),
             ticker: Some(ticker),
         })
+    }
+
+    /// Shows how far the running jobs say that they are.
+    pub(crate) fn looking(self, look: Option<Look>) -> Output {
+        hold(&self.shared).look = look;
+        self
     }
 
     /// Counts a job and writes its line, if it has one.
@@ -112,7 +126,9 @@ impl Output {
     /// If stdout could not be written.
     pub(crate) fn finish(self) -> io::Result<()> {
         let mut shared = hold(&self.shared);
+        shared.look = None;
         shared.bar.finish_and_clear();
+        hold(&BAR).take();
         shared.flush()
     }
 }
@@ -130,6 +146,13 @@ impl Drop for Output {
 impl Shared {
     fn tick(&mut self) {
         self.bar.set_position(self.jobs);
+        if let Some(look) = &mut self.look {
+            let (words, lines) = look.take();
+            self.bar.set_message(words);
+            for line in lines {
+                self.bar.suspend(|| note(&line));
+            }
+        }
         self.bar.tick();
         self.trouble = self.flush().err();
     }
@@ -178,12 +201,22 @@ pub(crate) fn note(line: &str) {
     let _ = io::stderr().write_all(format!("{line}\n").as_bytes());
 }
 
+/// Writes a line to stderr from anywhere, beside a bar that may be there.
+pub(crate) fn aside(line: &str) {
+    // The bar's own lock keeps lines apart, not this one, which whoever ends the bar takes.
+    let bar = hold(&BAR).clone();
+    match bar {
+        Some(bar) => bar.suspend(|| note(line)),
+        None => note(line),
+    }
+}
+
 fn write_out(text: &[u8]) -> io::Result<()> {
     let mut stdout = io::stdout().lock();
     stdout.write_all(text)?;
     stdout.flush()
 }
 
-fn hold(shared: &Mutex<Shared>) -> MutexGuard<'_, Shared> {
+fn hold<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
     shared.lock().unwrap_or_else(PoisonError::into_inner)
 }

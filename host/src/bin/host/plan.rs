@@ -1,7 +1,7 @@
 //! What the command line means: which component and function, which jobs, and a pool with which settings.
 
 use crate::args::{
-    CompilerArgs, Format, GuestArgs, Instance, ObjectArgs, OutputArgs, RunArgs, Target,
+    CompilerArgs, Format, GuestArgs, Instance, LogLevel, ObjectArgs, OutputArgs, RunArgs, Target,
 };
 use crate::exit::Failure;
 use crate::objects::Objects;
@@ -58,6 +58,8 @@ pub(crate) struct Plan {
     pub format: Format,
     /// What is told besides.
     pub talk: Talk,
+    /// From which level on the guests' log is shown, if that was asked for.
+    pub log_level: Option<LogLevel>,
     /// Whether not even what was asked for is told besides.
     pub quiet: bool,
 }
@@ -158,6 +160,7 @@ impl Plan {
             deadline: None,
             format: output.format,
             quiet: output.quiet,
+            log_level: output.log_level,
             talk: match (output.verbose, output.quiet) {
                 (true, quiet) => Talk::Jobs { summary: !quiet },
                 (false, true) => Talk::Quiet,
@@ -215,7 +218,10 @@ impl Plan {
         let Some(objects) = &self.objects else {
             return pool;
         };
-        let pool = pool.shared(objects.memory());
+        let mut pool = pool.shared(objects.memory());
+        for (name, dict) in objects.buckets() {
+            pool = pool.bucket(name, dict);
+        }
         match objects.manager() {
             Some(manager) => pool.manager(manager),
             None => pool,

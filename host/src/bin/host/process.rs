@@ -3,13 +3,16 @@
 use crate::args::{ProcessArgs, Target};
 use crate::exit::{self, Failure};
 use crate::form::{Form, Named};
+use crate::log;
 use crate::output::{self, Output};
 use crate::plan::{Jobs, Plan, Talk};
 use crate::print;
-use crate::watch::{self, Stop};
+use crate::progress::{Look, Shown};
+use crate::watch::{self, Ending, Stop};
 use host::value::wave;
 use host::{Error, Process, Ready, Value};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 
 pub(crate) fn process(args: ProcessArgs) -> Result<u8, Failure> {
     if args.output.account {
@@ -25,6 +28,7 @@ pub(crate) fn process(args: ProcessArgs) -> Result<u8, Failure> {
     };
     let plan = Plan::one(target, Jobs::Items(Vec::new()), args.guest, args.output);
     let plan = plan.sharing(&args.objects)?;
+    log::show(plan.log_level.map(Into::into));
     let named = plan.objects.as_ref().map(|objects| objects.handles());
     let named: Named = Arc::new(named.unwrap_or_default());
 
@@ -39,22 +43,29 @@ pub(crate) fn process(args: ProcessArgs) -> Result<u8, Failure> {
         let arguments = read(&process, function, arguments, &named)?;
         ready.push((process, function, arguments));
     }
-    let mut processes: Vec<Process<Value>> = Vec::new();
-    for (process, function, arguments) in ready {
+    let mut processes = Vec::new();
+    for (job, (process, function, arguments)) in ready.into_iter().enumerate() {
         if let Talk::Jobs { .. } = plan.talk {
             let arguments: Vec<String> = arguments.iter().map(Value::to_string).collect();
             let call = format!("{function}({})", arguments.join(", "));
             output::note(&format!("process {}: {call}", process.pid()));
         }
-        processes.push(process.run(function, arguments).map_err(Failure::from)?);
+        let process = process.as_job(job as u64).run(function, arguments);
+        processes.push(RwLock::new(Some(process.map_err(Failure::from)?)));
     }
+    let processes: Processes = Arc::new(processes);
 
     // There is nothing to end by hand: the processes die with this one.
-    watched.get_or_init(|| Box::new(|| ()));
+    let asked = processes.clone();
+    watched.get_or_init(|| Ending {
+        ask: Box::new(move || each(&asked, Process::ask_to_stop)),
+        end: Box::new(|| ()),
+    });
     let output = Output::plain().map_err(Failure::pool)?;
+    let output = output.looking(look(&plan, &processes));
     let (mut failed, mut hints) = (false, Vec::new());
-    for (job, process) in processes.into_iter().enumerate() {
-        let outcome = match process.join() {
+    for (job, process) in processes.iter().enumerate() {
+        let outcome = match join(process) {
             Ok(value) => Ok(value),
             Err(Error::Job(fault)) => Err(fault),
             Err(error) => return Err(error.into()),
@@ -79,6 +90,52 @@ pub(crate) fn process(args: ProcessArgs) -> Result<u8, Failure> {
         (None, true) => exit::JOB_FAILED,
         (None, false) => exit::DONE,
     })
+}
+
+/// Those that run; nothing in the place of one that was joined.
+type Processes = Arc<Vec<RwLock<Option<Process<Value>>>>>;
+
+/// How long one waits for a process before one waits for it again. Nothing is done meanwhile.
+const LONG: Duration = Duration::from_secs(3600);
+
+/// Waits for a process while others may look at it.
+fn join(process: &RwLock<Option<Process<Value>>>) -> Result<Value, Error> {
+    while let Some(process) = &*process.read().unwrap_or_else(PoisonError::into_inner) {
+        if process.join_timeout(LONG) {
+            break;
+        }
+    }
+    let mut place = process.write().unwrap_or_else(PoisonError::into_inner);
+    place.take().map_or(Err(Error::Closed), Process::join)
+}
+
+fn each<T: FromIterator<R>, R>(
+    processes: &Processes,
+    mut look: impl FnMut(&Process<Value>) -> R,
+) -> T {
+    let found = processes.iter().filter_map(|process| {
+        let process = process.read().unwrap_or_else(PoisonError::into_inner);
+        process.as_ref().map(&mut look)
+    });
+    found.collect()
+}
+
+/// Looks how far the jobs are.
+fn look(plan: &Plan, processes: &Processes) -> Option<Look> {
+    let Talk::Jobs { .. } = plan.talk else {
+        return None;
+    };
+    let processes = Arc::downgrade(processes);
+    let ask = move || {
+        let of_process = |process: &Process<Value>| {
+            let who = format!("process {}", process.pid());
+            process.progress().map(|progress| (who, progress))
+        };
+        let found = processes.upgrade();
+        let found = found.map(|processes| each::<Vec<_>, _>(&processes, of_process));
+        found.into_iter().flatten().flatten().collect()
+    };
+    Some(Look::new(Box::new(ask), Shown::Lines))
 }
 
 /// The arguments of a call, checked before any job runs.

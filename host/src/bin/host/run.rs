@@ -3,10 +3,12 @@
 use crate::account;
 use crate::exit::{self, Failure};
 use crate::feed::{Feed, Trail};
+use crate::log;
 use crate::output::{self, Output};
 use crate::plan::{Order, Plan, Talk};
 use crate::print;
-use crate::watch::{self, Reason, Stop};
+use crate::progress::{Look, Shown};
+use crate::watch::{self, Ending, Reason, Stop};
 use host::{Cause, Imap, Pool, Report, Value};
 use std::io;
 use std::sync::Arc;
@@ -18,14 +20,11 @@ pub(crate) fn run(plan: Plan) -> Result<u8, Failure> {
     let stop = Arc::new(Stop::new());
     // Before the pool, as compiling a component can take a minute.
     let watched = watch::start(stop.clone(), plan.deadline).map_err(Failure::pool)?;
+    log::show(plan.log_level.map(Into::into));
     let pool = Arc::new(plan.pool()?);
-    let ended = Arc::downgrade(&pool);
-    watched.get_or_init(|| {
-        Box::new(move || {
-            if let Some(pool) = ended.upgrade() {
-                pool.terminate();
-            }
-        })
+    watched.get_or_init(|| Ending {
+        ask: with(&pool, Pool::ask_to_stop),
+        end: with(&pool, Pool::terminate),
     });
     let index = pool
         .description()
@@ -43,6 +42,7 @@ pub(crate) fn run(plan: Plan) -> Result<u8, Failure> {
         Talk::Quiet | Talk::Jobs { .. } => Output::plain(),
     };
     let output = output.map_err(Failure::pool)?;
+    let output = output.looking(look(&plan, &pool));
     let mut run = Run {
         plan: &plan,
         name,
@@ -77,6 +77,37 @@ pub(crate) fn run(plan: Plan) -> Result<u8, Failure> {
         output::note(&account::summary(&pool.stats()));
     }
     verdict(&plan, &tally, stop.reason(), trail.failure())
+}
+
+/// What is done to the pool by one who does not keep it alive.
+fn with(pool: &Arc<Pool>, what: fn(&Pool)) -> Box<dyn Fn() + Send + Sync> {
+    let pool = Arc::downgrade(pool);
+    Box::new(move || pool.upgrade().iter().for_each(|pool| what(pool)))
+}
+
+/// Looks how far the jobs are, where they can say so and it is shown.
+fn look(plan: &Plan, pool: &Arc<Pool>) -> Option<Look> {
+    let shown = match plan.talk {
+        Talk::Quiet => return None,
+        Talk::Summary => Shown::Words,
+        Talk::Jobs { .. } => Shown::Lines,
+    };
+    let imports = &pool.description().imports;
+    imports.iter().find(|name| name.starts_with("pool:job/"))?;
+    let pool = Arc::downgrade(pool);
+    let ask = move || {
+        let workers = pool.upgrade().map(|pool| pool.stats().workers);
+        let of_worker = |worker: host::WorkerStats| {
+            let who = format!("worker {} (pid {})", worker.worker + 1, worker.pid);
+            worker.progress.map(|progress| (who, progress))
+        };
+        workers
+            .into_iter()
+            .flatten()
+            .filter_map(of_worker)
+            .collect()
+    };
+    Some(Look::new(Box::new(ask), shown))
 }
 
 /// The exit code, or the failure that decides it.

@@ -1,6 +1,6 @@
 //! Why a run ends early: Ctrl-C, its deadline, too many failed jobs, or a pool that can run no more.
 //!
-//! The first Ctrl-C only asks: no new jobs are taken, and what runs is finished and printed. The second insists. The
+//! The first Ctrl-C only asks: no new jobs are taken, those that run are told, and what they give is printed. The second insists. The
 //! deadline insists at once. As long as there is no pool yet there is nothing to finish, and either ends the program.
 
 use crate::exit::{self, Failure};
@@ -71,7 +71,13 @@ impl Stop {
 /// watch.
 pub(crate) type Watched = Arc<OnceLock<Ending>>;
 
-pub(crate) type Ending = Box<dyn Fn() + Send + Sync>;
+/// What is done to what runs.
+pub(crate) struct Ending {
+    /// Asks the jobs to stop, those that ask whether they should.
+    pub(crate) ask: Box<dyn Fn() + Send + Sync>,
+    /// Ends them.
+    pub(crate) end: Box<dyn Fn() + Send + Sync>,
+}
 
 /// Watches for Ctrl-C and the deadline, so much time from now, in a thread that lasts as long as the program.
 pub(crate) fn start(stop: Arc<Stop>, deadline: Option<Duration>) -> io::Result<Watched> {
@@ -116,6 +122,10 @@ impl Watch {
                 Ok(Event::CtrlC) => {
                     asked_before = true;
                     self.stop.ask(Reason::Interrupted);
+                    self.running
+                        .get()
+                        .iter()
+                        .for_each(|running| (running.ask)());
                     tell_interrupted();
                 }
                 Ok(Event::Deadline) if self.running.get().is_none() => {
@@ -161,8 +171,8 @@ impl Watch {
     }
 
     fn terminate(&self) {
-        if let Some(end) = self.running.get() {
-            end();
+        if let Some(running) = self.running.get() {
+            (running.end)();
         }
     }
 }

@@ -1,7 +1,7 @@
 use super::*;
 use crate::component::compiler::compile;
 use crate::component::embedded;
-use crate::engine::{Engine, Guest, Passing};
+use crate::engine::{Caller, Engine, Guest, Passing};
 use crate::job::{Cause, Dir, FaultReport, Grants, Isolation, Limits};
 use crate::lockdown::Sandbox;
 use crate::sealed;
@@ -11,7 +11,6 @@ use crate::wire::{Start, VERSION};
 use proptest::test_runner::{Config, TestRunner};
 use std::io::Write as _;
 use std::os::fd::AsFd;
-use std::sync::Arc;
 
 /// A world with one function of each kind that matters here: `add` counts its calls in a global and traps at 13.
 const WORLD: &str = r#"(component
@@ -54,6 +53,7 @@ fn load_with(component: &[u8], grants: Grants) -> Trial {
         isolation: Isolation::InstancePerWorker,
         room: 0,
         manager: 0,
+        buckets: Vec::new(),
         initializer: None,
         sandbox: Sandbox::Off,
         account: false,
@@ -65,7 +65,7 @@ fn load_with(component: &[u8], grants: Grants) -> Trial {
             engine,
             &start,
             code.as_fd(),
-            Arc::new(|_| ()),
+            Caller::nobody(),
             0,
             Homes::default(),
         )

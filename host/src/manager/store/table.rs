@@ -13,7 +13,7 @@ pub(super) struct Table {
 }
 
 impl Table {
-    fn get(&self, key: &Buf) -> Option<&Item> {
+    pub(super) fn get(&self, key: &Buf) -> Option<&Item> {
         self.items.get(key).map(|(_, item)| item)
     }
 
@@ -47,6 +47,12 @@ impl Table {
             .collect()
     }
 
+    /// The keys that came at this number and later, in any order, each with its number.
+    pub(super) fn since(&self, from: u64) -> Vec<(u64, &Buf)> {
+        let all = self.items.iter().map(|(key, (came, _))| (*came, key));
+        all.filter(|(came, _)| *came >= from).collect()
+    }
+
     pub(super) fn into_items(self) -> Vec<Item> {
         self.items.into_values().map(|(_, item)| item).collect()
     }
@@ -54,7 +60,7 @@ impl Table {
 
 impl Store {
     #[inline]
-    fn table(&mut self, id: Id, object: Object) -> Result<&mut Table, ManagerError> {
+    pub(super) fn table(&mut self, id: Id, object: Object) -> Result<&mut Table, ManagerError> {
         match (self.body(id)?, object) {
             (Body::Dict(table), Object::Dict) => Ok(table),
             (Body::Namespace(table), Object::Namespace) => Ok(table),
@@ -129,10 +135,18 @@ impl Store {
                 }
                 Reply::Flag(is_so)
             }
+            OnDict::GetMany(keys) => return self.get_many(who, (id, object), &keys),
+            OnDict::RemoveMany(keys) => {
+                let items: Vec<Item> = keys.iter().filter_map(|key| table.remove(key)).collect();
+                self.dismiss(items);
+                Reply::Done
+            }
+            OnDict::KeysFrom(from) => table.page(from),
+            OnDict::Increment(key, by) => return self.increment(who, (id, object), key, by),
         })
     }
 
-    fn put(
+    pub(super) fn put(
         &mut self,
         who: Asker,
         (id, object): (Id, Object),

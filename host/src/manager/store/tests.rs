@@ -318,3 +318,129 @@ fn only_programs_have_what_all_programs_have() {
     store.forget_party(5);
     assert_eq!(done(&mut store, program, Request::Root), Reply::Made(root));
 }
+
+/// A worker and its dict, and what it asks of it.
+fn bucket() -> (Store, Asker, impl Fn(&mut Store, OnDict) -> Reply) {
+    let (mut store, who) = (store(), worker(1));
+    let dict = make(&mut store, who, Object::Dict);
+    let ask =
+        move |store: &mut Store, what| done(store, who, Request::Dict(dict, Object::Dict, what));
+    (store, who, ask)
+}
+
+#[test]
+fn keys_come_in_pages_in_the_order_in_which_they_came() {
+    let limits = ManagerLimits {
+        pool_bytes: 10 << 20,
+        bytes: 10 << 20,
+        ..LIMITS
+    };
+    let (_, who, ask) = bucket();
+    let mut store = Store::new(&limits, [7; 32]);
+    make(&mut store, who, Object::Dict);
+    for number in 0..2500 {
+        ask(
+            &mut store,
+            OnDict::Set(key(&number.to_string()), self::number(0)),
+        );
+    }
+    ask(&mut store, OnDict::Remove(key("1")));
+    let (mut found, mut from, mut pages) = (Vec::new(), Some(0), 0);
+    while let Some(place) = from {
+        let Reply::Page(keys, next) = ask(&mut store, OnDict::KeysFrom(place)) else {
+            panic!("no page");
+        };
+        pages += 1;
+        found.extend(keys);
+        from = next;
+        // What comes and goes between two pages changes nothing of the others.
+        ask(&mut store, OnDict::Remove(key("2")));
+    }
+    let all = (0..2500).filter(|number| *number != 1);
+    let all: Vec<Buf> = all.map(|number| key(&number.to_string())).collect();
+    assert_eq!((found, pages), (all, 3));
+    assert_eq!(
+        ask(&mut store, OnDict::KeysFrom(u64::MAX)),
+        Reply::Page(Vec::new(), None)
+    );
+}
+
+#[test]
+fn a_page_of_long_keys_is_short_but_never_empty() {
+    let (_, who, ask) = bucket();
+    let mut store = Store::new(&ManagerLimits::default(), [7; 32]);
+    make(&mut store, who, Object::Dict);
+    let long = |letter: &str| key(&letter.repeat(40 << 10));
+    for letter in ["a", "b", "c"] {
+        ask(&mut store, OnDict::Set(long(letter), number(0)));
+    }
+    assert_eq!(
+        ask(&mut store, OnDict::KeysFrom(1)),
+        Reply::Page(vec![long("b")], Some(2))
+    );
+    let longest = key(&"x".repeat(100 << 10));
+    ask(&mut store, OnDict::Set(longest.clone(), number(0)));
+    assert_eq!(
+        ask(&mut store, OnDict::KeysFrom(3)),
+        Reply::Page(vec![longest], None)
+    );
+}
+
+#[test]
+fn a_number_in_digits_is_incremented_and_stays_what_it_was() {
+    let (mut store, _, ask) = bucket();
+    let increment =
+        |store: &mut Store, name: &str, by| ask(store, OnDict::Increment(key(name), by));
+    let item = |store: &mut Store, name: &str| match ask(store, OnDict::Get(key(name))) {
+        Reply::Item(Some(item)) => Datum::from_bytes(&item.0).unwrap(),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(increment(&mut store, "new", -3), Reply::Number(-3));
+    assert_eq!(item(&mut store, "new"), Datum::Bytes(b"-3".to_vec()));
+    for (before, after) in [
+        (Datum::Integer(5), Datum::Integer(6)),
+        (Datum::Text("5".into()), Datum::Text("6".into())),
+        (Datum::Bytes(b"05".to_vec()), Datum::Bytes(b"6".to_vec())),
+    ] {
+        let bytes = before.to_bytes().unwrap();
+        ask(&mut store, OnDict::Set(key("n"), bytes.into()));
+        assert_eq!(increment(&mut store, "n", 1), Reply::Number(6));
+        assert_eq!(item(&mut store, "n"), after);
+    }
+    for wrong in [
+        Datum::Text("five".into()),
+        Datum::Bytes(vec![255]),
+        Datum::Float(1.0),
+        Datum::Integer(i64::MAX),
+    ] {
+        let bytes = wrong.to_bytes().unwrap();
+        ask(&mut store, OnDict::Set(key("n"), bytes.into()));
+        let error = refused(increment(&mut store, "n", 1));
+        assert!(matches!(error, ManagerError::Misuse(_)), "{error}");
+        assert_eq!(item(&mut store, "n"), wrong);
+    }
+}
+
+#[test]
+fn many_values_are_given_at_one_moment_or_refused_before_they_are_copied() {
+    let (mut store, _, ask) = bucket();
+    ask(&mut store, OnDict::Set(key("a"), vec![6; 1000].into()));
+    let many = |count| OnDict::GetMany(vec![key("a"); count]);
+    let Reply::Found(found) = ask(&mut store, OnDict::GetMany(vec![key("x"), key("a")])) else {
+        panic!("nothing");
+    };
+    assert_eq!(found, [None, Some(vec![6; 1000].into())]);
+    assert!(matches!(ask(&mut store, many(4)), Reply::Found(found) if found.len() == 4));
+    let error = refused(ask(&mut store, many(5)));
+    assert!(matches!(error, ManagerError::TooLong { .. }), "{error}");
+    let before = store.size();
+    assert_eq!(
+        ask(
+            &mut store,
+            OnDict::RemoveMany(vec![key("x"), key("a"), key("a")])
+        ),
+        Reply::Done
+    );
+    assert!(store.size().1 < before.1, "its room is given back");
+    assert_eq!(ask(&mut store, OnDict::Len), Reply::Count(0));
+}

@@ -5,6 +5,7 @@ use super::{Driver, Jobs, State, deliver};
 use crate::job::{Cause, End, Fault};
 use crate::link::{Broken, Link, Lost};
 use crate::pool::task::{Run, Task};
+use crate::pool::told::News;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -29,6 +30,9 @@ impl Driver {
     pub(in crate::pool) fn lose(&mut self, index: usize, broken: Option<Broken>) {
         let seat = &mut self.seats[index];
         seat.ready = false;
+        // What it logged before it went still counts; nonsense has cost it its life already.
+        let _ = self.take_lines(index);
+        let seat = &mut self.seats[index];
         let Some(mut link) = seat.link.take() else {
             return;
         };
@@ -56,6 +60,12 @@ impl Driver {
         self.counts.lost += u64::from(!is_told);
         self.keeper_wanted = true;
         if killed_for.is_none() {
+            let how = end.to_string();
+            self.tell(|| News::Gone {
+                worker: index,
+                pid,
+                how,
+            });
             self.losses.push_back(Instant::now());
         }
         for chunk in waiting.into_iter().rev() {
@@ -96,11 +106,17 @@ impl Driver {
         if again && attempt < ATTEMPTS && !matches!(end, End::Nonsense(_)) {
             chunk.attempts = attempt;
             self.counts.retried += 1;
+            let job = chunk.first;
+            self.tell(|| News::Retry { job });
             return self.requeue(chunk);
         }
         let cause = match killed_for {
             Some(cause) => cause,
-            None if attempt >= ATTEMPTS => Cause::Poisoned(end),
+            None if attempt >= ATTEMPTS => {
+                let job = chunk.first;
+                self.tell(|| News::Poisoned { job });
+                Cause::Poisoned(end)
+            }
             None => Cause::WorkerLost(end),
         };
         let fault = Fault {
@@ -201,40 +217,38 @@ impl Driver {
 
     /// When somebody has to look at the deadlines again.
     pub(in crate::pool) fn next_check(&mut self) -> Option<Duration> {
-        let limit = self.rules.timeout?;
+        let limit = self.rules.timeout;
         let left = self.seats.iter_mut().filter_map(|seat| {
             let link = seat.link.as_mut().filter(|link| link.chunks() > 0)?;
-            let whole = limit + GRACE;
-            Some(match (link.running_for(), seat.since) {
-                (Some(running), _) => whole.saturating_sub(running),
-                // It may begin at any moment, or never.
-                (None, Some(since)) => {
-                    whole.min((limit + TAKE_TIME).saturating_sub(since.elapsed()))
+            let grace = seat
+                .killed_at
+                .map(|time| time.saturating_duration_since(Instant::now()));
+            let time = limit.map(|limit| {
+                let whole = limit + GRACE;
+                match (link.running_for(), seat.since) {
+                    (Some(running), _) => whole.saturating_sub(running),
+                    // It may begin at any moment, or never.
+                    (None, Some(since)) => {
+                        whole.min((limit + TAKE_TIME).saturating_sub(since.elapsed()))
+                    }
+                    (None, None) => whole,
                 }
-                (None, None) => whole,
-            })
+            });
+            grace.into_iter().chain(time).min()
         });
         left.min().map(|left| left + Duration::from_millis(1))
     }
 
-    /// Ends the running job of a cancelled task, the only way there is: with its worker.
+    /// Ends the running jobs of a cancelled task: asks them to stop where they can hear it, and else, or when they do not, with
+    /// their workers.
     pub(in crate::pool) fn cancel(&mut self, task: &Arc<Task>) {
         task.cancel();
         // What was answered by now tells what runs.
         for index in 0..self.seats.len() {
             self.collect(index);
         }
-        for seat in &mut self.seats {
-            let Some(link) = seat.link.as_ref().filter(|_| seat.ready) else {
-                continue;
-            };
-            if link
-                .running()
-                .is_some_and(|(chunk, _)| Arc::ptr_eq(&chunk.owner, task))
-            {
-                seat.killed_for = Some((Cause::Cancelled, link.answered()));
-                link.kill();
-            }
+        for index in 0..self.seats.len() {
+            self.end_cancelled(index);
         }
         let (gone, kept): (VecDeque<Jobs>, _) = std::mem::take(&mut self.queue)
             .into_iter()
@@ -244,16 +258,23 @@ impl Driver {
             .for_each(|chunk| self.fail(chunk, Cause::Cancelled, 0, None));
     }
 
-    /// Kills a worker that has come to a job which was cancelled while it waited there.
+    /// Asks a cancelled job to stop that runs in this seat, or kills its worker when it was asked before and its time is over. It may
+    /// have been cancelled while it waited there.
     pub(super) fn end_cancelled(&mut self, index: usize) {
+        let grace = self.rules.grace;
         let seat = &mut self.seats[index];
-        let Some(link) = seat.link.as_ref().filter(|_| seat.killed_for.is_none()) else {
+        let Some(link) = (seat.link.as_ref()).filter(|_| seat.ready && seat.killed_for.is_none())
+        else {
             return;
         };
-        if link
-            .running()
-            .is_some_and(|(chunk, _)| chunk.owner.is_cancelled())
-        {
+        let running = link.running();
+        if !running.is_some_and(|(chunk, _)| chunk.owner.is_cancelled()) {
+            seat.killed_at = None;
+            return;
+        }
+        link.cancel();
+        let now = Instant::now();
+        if *seat.killed_at.get_or_insert(now + grace) <= now {
             seat.killed_for = Some((Cause::Cancelled, link.answered()));
             link.kill();
         }

@@ -108,6 +108,11 @@ impl Dict {
         Managed::make(hub, Object::Dict, 0).map(Dict)
     }
 
+    /// Where it is, and its number there.
+    pub(crate) fn place(&self) -> (&Arc<Hub>, [u8; 16]) {
+        (&self.0.hub, self.0.id.0)
+    }
+
     /// The item of this key.
     pub fn get(&self, key: impl Into<Key>) -> Done<Option<Datum>> {
         let reply = self.0.on_dict(OnDict::Get(key.into().to_buf()))?;

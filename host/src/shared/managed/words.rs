@@ -92,6 +92,14 @@ pub(crate) enum OnDict {
     Add(Buf, i64),
     /// Puts the second item there if the first was, or nothing where it is `None`. Gives whether it did.
     Replace(Buf, Option<Buf>, Buf),
+    /// Gives what is there for each key, at one moment.
+    GetMany(Vec<Buf>),
+    /// Takes all of them away, and gives nothing.
+    RemoveMany(Vec<Buf>),
+    /// A page of the keys, from the one with this number on. Numbers count the keys as they came.
+    KeysFrom(u64),
+    /// Adds to a number that is written in decimal digits, 0 if nothing was there. Gives the sum.
+    Increment(Buf, i64),
 }
 
 /// What can be done with a list.
@@ -152,6 +160,10 @@ pub(crate) enum Reply {
     Item(Option<Buf>),
     Items(Vec<Buf>),
     Entries(Vec<(Buf, Buf)>),
+    /// For each key in turn.
+    Found(Vec<Option<Buf>>),
+    /// Some keys, and the number of the next, if there are more.
+    Page(Vec<Buf>, Option<u64>),
     /// How many objects, bytes and clients there are.
     Size(u64, u64, u64),
     /// A lock; whether its last holder ended without releasing it.

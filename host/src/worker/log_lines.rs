@@ -1,0 +1,66 @@
+//! A guest's log on its way to the parent: each line wakes a parent that sleeps, and one for which there is no space waits a little.
+
+use crate::ring::{Bell, LineWriter, Writer};
+use crate::wire::Line;
+use rustix::net::SendFlags;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// How long a line waits for space: many times what a parent takes that looks, and short beside a job that writes so much.
+const PATIENCE: Duration = Duration::from_millis(20);
+
+/// More answers than any parent waits for.
+const ALL_ANSWERS: u64 = u64::MAX >> 16;
+
+/// Where the guest's lines go.
+pub(super) struct LogLines(Mutex<Way>);
+
+struct Way {
+    ring: LineWriter,
+    bell: Bell,
+    bytes: Vec<u8>,
+    /// The last line waited in vain: nobody looks now.
+    is_stuck: bool,
+}
+
+impl LogLines {
+    pub(super) fn new(answers: &Writer) -> LogLines {
+        LogLines(Mutex::new(Way {
+            ring: LineWriter::new(answers),
+            bell: Bell::new(answers),
+            bytes: Vec::new(),
+            is_stuck: false,
+        }))
+    }
+
+    pub(super) fn put(&self, line: &Line) {
+        let mut way = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let way = &mut *way;
+        line.encode(&mut way.bytes);
+        let mut waits_since = None;
+        // A parent whose words make no sense gets no lines; that it is gone shows elsewhere.
+        while let Ok(false) = way.ring.put(&way.bytes) {
+            let since = *waits_since.get_or_insert_with(|| {
+                way.ring_bell();
+                Instant::now()
+            });
+            if way.is_stuck || since.elapsed() >= PATIENCE {
+                way.is_stuck = true;
+                return way.ring.lose();
+            }
+            std::hint::spin_loop();
+        }
+        way.is_stuck = false;
+        way.ring_bell();
+    }
+}
+
+impl Way {
+    fn ring_bell(&mut self) {
+        if self.bell.due(ALL_ANSWERS) {
+            // A full socket means that the parent has bells enough to hear.
+            let flags = SendFlags::NOSIGNAL | SendFlags::DONTWAIT;
+            let _ = rustix::net::send(std::io::stdin(), &[1], flags);
+        }
+    }
+}
