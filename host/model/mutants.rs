@@ -207,23 +207,19 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     },
     Mutant {
         name: "the_worker_parks_and_does_not_ring",
-        from: "        self.requests.give_back();
-        if self.bell.due(ALL_ANSWERS) {
+        from: "        if self.bell.due(ALL_ANSWERS) {
             self.to_parent.ring();
         }
-",
-        to: "        self.requests.give_back();
-",
+        let block",
+        to: "        let block",
         model: "long_requests",
         shows: LOST_WAKE,
     },
     Mutant {
         name: "the_worker_gives_no_space_back_before_it_parks",
-        from: "        self.requests.give_back();
-        if self.bell.due(ALL_ANSWERS) {
-",
-        to: "        if self.bell.due(ALL_ANSWERS) {
-",
+        from: "            self.requests.give_back();
+            self.wait(",
+        to: "            self.wait(",
         model: "long_requests",
         shows: LOST_WAKE,
     },

@@ -94,9 +94,10 @@ impl Traced {
                 libc::ptrace(libc::PTRACE_TRACEME, 0, 0, 0);
                 libc::raise(libc::SIGSTOP);
             }
-            work();
+            // A panic must not bring the child back among the tests.
+            let done = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work));
             // SAFETY: nothing is buffered that somebody waits for.
-            unsafe { libc::_exit(0) }
+            unsafe { libc::_exit(done.is_err().into()) }
         }
         let traced = Traced {
             pid: child,

@@ -41,16 +41,26 @@ fn a_lock_is_free_or_abandoned() {
         }
         had(&other.party, lock)
     });
-    let releases: [fn(&Party, Place); 2] = [
-        |party, lock| party.release(lock).unwrap(),
-        |party, lock| party.abandon(lock),
+    let works: [(Object, fn(&Party, Place), &[Acquired]); 3] = [
+        (
+            Object::Lock,
+            |party, lock| party.release(lock).unwrap(),
+            &ABANDONED_THEN_FREE,
+        ),
+        (
+            Object::Lock,
+            |party, lock| party.abandon(lock),
+            &[Acquired::Abandoned],
+        ),
+        (
+            Object::Condition,
+            |party, lock| party.release_condition(lock).unwrap(),
+            &ABANDONED_THEN_FREE,
+        ),
     ];
-    each_death(&ABANDONED_THEN_FREE, |stage| {
-        released(stage, Object::Lock, releases[0])
-    });
-    each_death(&[Acquired::Abandoned], |stage| {
-        released(stage, Object::Lock, releases[1])
-    });
+    for (object, release, found) in works {
+        each_death(found, |stage| released(stage, object, release));
+    }
 }
 
 /// The victim gives a lock back, for which somebody waits, who has it.
