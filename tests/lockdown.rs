@@ -87,7 +87,7 @@ fn what_a_worker_reports_is_what_the_kernel_says_of_it() {
         // A gibibyte of its own, and four times what the guest may have.
         ("Max data size", "5368709120"),
         // The channel's memory.
-        ("Max file size", "274432"),
+        ("Max file size", "536576"),
     ] {
         assert_eq!(hard(limit), value, "{limit}");
     }

@@ -17,6 +17,8 @@ const GRACE: Duration = Duration::from_millis(12);
 /// a time limit: longer than even a crowded machine lets a process wait for its turn, and short enough that no caller waits
 /// a second beyond the limit for a worker that does nothing.
 const TAKE_TIME: Duration = Duration::from_millis(700);
+/// The longest grace there is: a year.
+const MOST_GRACE: Duration = Duration::from_secs(365 * 24 * 3600);
 /// A job is started in at most so many workers.
 const ATTEMPTS: u32 = 2;
 /// So many workers may be lost before they have started the job that is their next. Somebody may kill workers at random,
@@ -274,7 +276,9 @@ impl Driver {
         }
         link.cancel();
         let now = Instant::now();
-        if *seat.killed_at.get_or_insert(now + grace) <= now {
+        // A grace beyond what a clock can show is longer than any program runs.
+        let end = now.checked_add(grace).unwrap_or(now + MOST_GRACE);
+        if *seat.killed_at.get_or_insert(end) <= now {
             seat.killed_for = Some((Cause::Cancelled, link.answered()));
             link.kill();
         }
