@@ -224,40 +224,61 @@ fn a_worker_stopped_at_work_on_an_object_keeps_others_no_longer_than_their_time(
 /// Waits for a job to fail, and says why.
 type End = Box<dyn FnOnce() -> Cause>;
 
+/// Where a worker is stopped, the job that brings it there, and whether it is there.
+type Story<'a> = (&'a str, &'a dyn Fn() -> End, &'a dyn Fn() -> bool);
+
 fn end<T: std::fmt::Debug + 'static>(job: Result<Handle<T>, Error>) -> End {
     Box::new(|| cause(job.and_then(Handle::wait)))
 }
 
 #[test]
 fn a_worker_that_is_stopped_ends_in_its_own_time_and_frees_what_it_held() {
-    let limit = Duration::from_millis(200);
+    let limit = Duration::from_secs(1);
     let pool = timed(limit).build().unwrap();
     let memory = pool.shared();
     let (total, guard) = (memory.value(0).unwrap(), memory.lock().unwrap());
     let (queue, array) = (memory.queue(4).unwrap(), memory.array(&[0; 4096]).unwrap());
     let [held, never] = [(); 2].map(|()| memory.event().unwrap());
-    let submits: [(&str, &dyn Fn() -> End); 5] = [
-        ("taking and giving back a lock", &|| {
-            end(pool.submit::<()>("add", (&total, &guard, u32::MAX)))
-        }),
-        ("asleep with a lock", &|| {
-            end(pool.submit::<bool>("hold", (&guard, &held, &never)))
-        }),
-        ("at work on an array", &|| {
-            end(pool.submit::<()>("fill", (&array, 7, u32::MAX)))
-        }),
-        ("asleep until there is an item", &|| {
-            end(pool.submit::<i64>("consume", (&queue, 1u32)))
-        }),
-        ("asleep until there is room", &|| {
-            end(pool.submit::<()>("produce", (&queue, u32::MAX)))
-        }),
+    // One that has not begun would only hand its job on.
+    let stories: [Story<'_>; 5] = [
+        (
+            "taking and giving back a lock",
+            &|| end(pool.submit::<()>("add", (&total, &guard, u32::MAX))),
+            &|| total.get() > 0,
+        ),
+        (
+            "asleep with a lock",
+            &|| end(pool.submit::<bool>("hold", (&guard, &held, &never))),
+            &|| held.is_set(),
+        ),
+        (
+            "at work on an array",
+            &|| end(pool.submit::<()>("fill", (&array, 7, u32::MAX))),
+            &|| array.get(0) == 7,
+        ),
+        (
+            "asleep until there is an item",
+            &|| {
+                queue.put(1).unwrap();
+                end(pool.submit::<i64>("consume", (&queue, 2u32)))
+            },
+            &|| queue.size() == 0,
+        ),
+        (
+            "asleep until there is room",
+            &|| end(pool.submit::<()>("produce", (&queue, u32::MAX))),
+            &|| queue.is_full(),
+        ),
     ];
-    for (place, submit) in submits {
+    for (place, submit, has_begun) in stories {
         pool.wait_ready();
         let begun = Instant::now();
         let end = submit();
-        send(busy_worker(&pool), Signal::STOP);
+        let pid = busy_worker(&pool);
+        while !has_begun() {
+            std::thread::yield_now();
+        }
+        send(pid, Signal::STOP);
         assert_eq!(end(), Cause::Timeout(limit), "{place}");
         let took = begun.elapsed();
         assert!(took < limit + Duration::from_secs(1), "{place}: {took:?}");

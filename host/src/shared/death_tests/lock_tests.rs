@@ -41,7 +41,8 @@ fn a_lock_is_free_or_abandoned() {
         }
         had(&other.party, lock)
     });
-    let works: [(Object, fn(&Party, Place), &[Acquired]); 3] = [
+    type Release = fn(&Party, Place);
+    let works: [(Object, Release, &[Acquired]); 3] = [
         (
             Object::Lock,
             |party, lock| party.release(lock).unwrap(),
