@@ -436,7 +436,8 @@ fn hang_up() {
 
 /// What becomes of a job whose worker gets no memory from the system for the result.
 fn abort(builder: host::Builder) -> Cause {
-    let pool = builder.workers(1).build().unwrap();
+    // With an account at its end a result is whole in the worker before it goes.
+    let pool = builder.workers(1).account(true).build().unwrap();
     // So much that the allocator asks the system for it, and keeps none of it.
     let result = 100_u64 << 20;
     // The guest has its memory from here on.

@@ -5,8 +5,9 @@
 
 use super::ours;
 use super::shared::Refused;
-use crate::shared::object_of_bytes;
-use crate::shared::{Buf, Client, Datum, Homes, Id, Key, ManagerError, OnDict, Reply, Request};
+use crate::shared::{
+    Buf, Client, Datum, Homes, Id, Key, ManagerError, OnDict, Reply, Request, object_of_bytes,
+};
 use crate::types::Object;
 use std::sync::{Arc, Mutex, PoisonError};
 use wasmtime::Result;
