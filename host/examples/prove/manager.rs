@@ -95,12 +95,15 @@ pub(crate) fn run(
             Err(error) => return Err(error.into()),
         }
         if done % kill_each == 0 {
+            // Of those who are there, as others may just be starting.
             let workers = pool.stats().workers;
-            send(
-                workers[1 + kills as usize % (WORKERS - 1)].pid,
-                Signal::KILL,
-            )?;
-            kills += 1;
+            let others: Vec<u32> = (workers.iter().map(|worker| worker.pid))
+                .filter(|pid| *pid != spared)
+                .collect();
+            if !others.is_empty() {
+                send(others[kills as usize % others.len()], Signal::KILL)?;
+                kills += 1;
+            }
         }
         if before.is_none() && done >= jobs / 10 {
             before = Some(memory(manager, spared)?);
