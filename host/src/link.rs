@@ -440,10 +440,10 @@ impl<O> Link<O> {
         let Some(lines) = &mut self.lines else {
             return Ok((Vec::new(), 0));
         };
-        if !lines.has_any()? {
-            return Ok((Vec::new(), 0));
-        }
         let lost = lines.lost();
+        if !lines.has_any()? {
+            return Ok((Vec::new(), lost));
+        }
         match Line::decode_all(&lines.take()?) {
             Some(lines) => Ok((lines, lost)),
             None => Err(Broken("a line of the log that is none")),

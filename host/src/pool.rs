@@ -4,6 +4,7 @@
 //! answer home, the thread that asked decodes it. `shared` has the rules by which threads wait, `keeper` is the pool's
 //! own thread. The pool knows no frames and no terminal.
 
+mod aside;
 mod builder;
 mod driver;
 mod func;

@@ -383,8 +383,9 @@ impl Server<'_> {
                 self.guest.call(chunk.function, passing)
             })
         };
-        // What follows a batch's results depends on their number, and an account comes after the result it tells of.
-        let head = (!is_batch && !self.accounts).then_some(*header);
+        // What follows a batch's results depends on their number, an account comes after the result it tells of, and where time
+        // counts a job doesn't pay for the time that its parent takes.
+        let head = (!is_batch && !self.accounts && !self.timed).then_some(*header);
         let mut streaming = Streaming::new(&mut self.line, head, self.max_result_bytes);
         let (result, was_streamed) = if is_here {
             let result = call(

@@ -2,7 +2,7 @@
 //!
 //! Serde hands a `Vec<i64>` over item by item, which costs a nanosecond each; in the codec's bytes such a list is one
 //! copy. Whether a generic `T` is a `Vec<i64>` is a question of types that Rust answers at compile time by
-//! [`typeid`], also for types with lifetimes. This is the codec's only unsafe code.
+//! [`typeid`], also for types with lifetimes. Here and in `landing` is the codec's unsafe code.
 
 #![expect(
     unsafe_code,

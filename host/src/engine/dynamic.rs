@@ -186,7 +186,7 @@ fn encode(ty: &Type, value: &Val, out: &mut Vec<u8>) -> Result<(), Mismatch> {
         (Type::F32, Val::Float32(number)) => out.extend(number.to_le_bytes()),
         (Type::F64, Val::Float64(number)) => out.extend(number.to_le_bytes()),
         (Type::Char, Val::Char(char)) => out.extend(u32::from(*char).to_le_bytes()),
-        (Type::String, Val::String(text)) => put_text(text, out),
+        (Type::String, Val::String(text)) => put_text(text, out).map_err(|_| Mismatch)?,
         (Type::List(item), Val::List(values)) => {
             put_length(values.len(), out);
             values

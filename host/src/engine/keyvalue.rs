@@ -345,11 +345,12 @@ impl batch::Host for Buckets {
         if items.len() != of.len() {
             return Err(nonsense());
         }
-        let pairs = of.into_iter().zip(items).map(|(key, item)| {
-            let value = item.map(|item| self.bytes(&item)).transpose()?;
-            Ok((key, value))
-        });
-        pairs.collect()
+        // All of them, also behind one that is no value: an object among them is given back.
+        let values: Vec<_> = (items.iter())
+            .map(|item| item.as_ref().map(|item| self.bytes(item)).transpose())
+            .collect();
+        let pairs = of.into_iter().zip(values);
+        pairs.map(|(key, value)| Ok((key, value?))).collect()
     }
 
     fn set_many(

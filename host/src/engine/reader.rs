@@ -88,7 +88,12 @@ pub(super) fn put_length(length: usize, out: &mut Vec<u8>) {
     out.extend_from_slice(&length.to_le_bytes());
 }
 
-pub(super) fn put_text(text: &str, out: &mut Vec<u8>) {
+/// Appends a text. One that a guest has in UTF-16 takes up to one and a half times as many bytes here.
+pub(super) fn put_text(text: &str, out: &mut Vec<u8>) -> wasmtime::Result<()> {
+    if u32::try_from(text.len()).is_err() {
+        return Err(wasmtime::Error::msg("a text is longer than 4 GiB"));
+    }
     put_length(text.len(), out);
     out.extend_from_slice(text.as_bytes());
+    Ok(())
 }

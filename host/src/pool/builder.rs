@@ -357,10 +357,11 @@ impl Builder {
             max_jobs: self.max_jobs_per_worker,
             retry: retry.collect(),
             once: self.once,
-            // What is counted for each job needs each job by itself, and so does an instance of its own, or a guest that
-            // asks which job it is; and should a list fail, its jobs run again.
+            // What is counted for each job needs each job by itself, and so does an instance of its own, a guest that
+            // asks which job it is, or a line of its log that says so; and should a list fail, its jobs run again.
             lists: !has_effects
                 && !imports("pool:job/")
+                && !imports("wasi:logging/")
                 && self.isolation == Isolation::InstancePerWorker
                 && self.limits.timeout.is_none()
                 && self.limits.fuel.is_none()

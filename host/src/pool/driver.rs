@@ -41,8 +41,8 @@ pub(super) struct Seat {
     killed_for: Option<(Cause, u64)>,
     /// Whether that is told and counted already, although its process may not have ended yet.
     is_told: bool,
-    /// When it is killed for the running job, which was cancelled and asked to stop, unless that has ended.
-    killed_at: Option<Instant>,
+    /// When it is killed for a running job, which was cancelled and asked to stop, and how many jobs were answered before that one.
+    killed_at: Option<(u64, Instant)>,
     /// Jobs answered in this place, over all its workers.
     pub(super) jobs: u64,
     /// What they used.
@@ -140,6 +140,8 @@ pub(super) struct Driver {
     pub(super) told: Vec<News>,
     /// How many lines of guests it has not been told yet.
     pub(super) untold: Arc<AtomicUsize>,
+    /// The seat that is asked first, so that no guest takes all the room for lines.
+    first_heard: usize,
     /// Whether all jobs are asked to stop.
     stopping: bool,
     checked: Instant,
@@ -178,6 +180,7 @@ impl Driver {
             keeper_wanted: false,
             told: Vec::new(),
             untold: Arc::default(),
+            first_heard: 0,
             stopping: false,
             checked: Instant::now(),
             rules,
@@ -204,8 +207,9 @@ impl Driver {
 
     /// Collects what was answered, gives out what is queued, and ends what took too long. Does not wait.
     pub(super) fn pump(&mut self) {
-        for seat in 0..self.seats.len() {
-            self.collect(seat);
+        let seats = self.seats.len();
+        for seat in 0..seats {
+            self.collect((self.first_heard + seat) % seats);
         }
         if self.rules.timeout.is_some() && self.checked.elapsed() > Duration::from_millis(1) {
             self.checked = Instant::now();
@@ -307,7 +311,10 @@ impl Driver {
             return Ok(());
         }
         let (worker, pid) = (index, link.pid());
-        self.untold.fetch_add(lines.len(), Ordering::Relaxed);
+        if !lines.is_empty() {
+            self.untold.fetch_add(lines.len(), Ordering::Relaxed);
+            self.first_heard = index + 1;
+        }
         self.told
             .extend((lines.into_iter()).map(|line| News::Line { worker, pid, line }));
         if lost > 0 {
@@ -418,6 +425,8 @@ impl Driver {
 
     /// Ends a worker that has nothing to do.
     fn vacate(&mut self, index: usize) {
+        // What its guest logged last still comes.
+        let _ = self.take_lines(index);
         if let Some(link) = self.seats[index].link.take() {
             self.note_processor_time(index, &link);
             self.unwatch(&link);

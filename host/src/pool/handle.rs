@@ -185,8 +185,9 @@ impl<T> Handle<T> {
     /// which is replaced. Each then has the fault [`Cause::Cancelled`](crate::job::Cause::Cancelled). Says whether
     /// there was anything to end.
     ///
-    /// A running job of a component that imports `pool:job` is asked first: `is-cancelled` is true for it from now on. If it returns
-    /// within [`Builder::grace`](crate::Builder::grace), its worker stays, and what it returned is its outcome.
+    /// A running job of a component that imports `pool:job` is asked first, unless others wait behind it in its worker: `is-cancelled` is
+    /// true for it from now on. If it returns within [`Builder::grace`](crate::Builder::grace), its worker stays, and what it returned
+    /// is its outcome.
     pub fn cancel(&self) -> bool {
         cancel(&self.shared, &self.task)
     }
@@ -222,7 +223,7 @@ impl<T> Handle<T> {
         if let Some(Waiter::Callback(call)) = task.await_by(Waiter::Callback(call)) {
             // It was struck out when it was done.
             shared.driver().tasks += 1;
-            shared.call_back(call);
+            shared.callbacks.run(call);
         }
     }
 

@@ -6,18 +6,17 @@
 //! leaves. When jobs are under way and no caller leads, the keeper does. Whoever changes something while the leader
 //! sleeps nudges it.
 
+use super::aside::Aside;
 use super::driver::{Driver, Jobs, Leader, Rules, State};
-use super::task::{Callback, DEPTH, Home, Run, Task, Waiter};
-use super::told::{News, Subscriber};
+use super::task::{DEPTH, Home, Run, Task, Waiter};
+use super::told::{MOST_WAITING, News, Subscriber};
 use crate::link::{Asked, Launch};
 use crate::types::{Description, FindError, Function, Type};
-use crossbeam_channel::Sender;
 use rustix::buffer::spare_capacity;
 use rustix::event::{EventfdFlags, Timespec, epoll, eventfd};
 use rustix::fd::{AsFd, OwnedFd};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 /// How long a leader spins before it sleeps: what it takes to wake a sleeping worker (44 µs, measured 2026-11) and to do a
@@ -58,9 +57,11 @@ pub(crate) struct Shared {
     pub(super) bells: Arc<OwnedFd>,
     pub(super) ends: Arc<OwnedFd>,
     /// Wakes the leader, wakes the keeper.
-    nudge: OwnedFd,
+    nudge: Arc<OwnedFd>,
     pub(super) keeper_bell: OwnedFd,
-    callbacks: Mutex<Option<(Sender<Callback>, JoinHandle<()>)>>,
+    /// Runs callbacks, and calls the subscriber.
+    pub(super) callbacks: Aside,
+    told: Aside,
     subscriber: Arc<Subscriber>,
 }
 
@@ -85,7 +86,7 @@ impl Shared {
     ) -> rustix::io::Result<Shared> {
         let bells = Arc::new(epoll::create(epoll::CreateFlags::CLOEXEC)?);
         let ends = Arc::new(epoll::create(epoll::CreateFlags::CLOEXEC)?);
-        let nudge = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
+        let nudge = Arc::new(eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?);
         let keeper_bell = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
         epoll::add(
             &*bells,
@@ -135,7 +136,8 @@ impl Shared {
             ends,
             nudge,
             keeper_bell,
-            callbacks: Mutex::new(None),
+            callbacks: Aside::new("host-callbacks"),
+            told: Aside::new("host-told"),
             subscriber: Arc::new(Subscriber::here()),
         })
     }
@@ -356,67 +358,33 @@ impl Shared {
 
     /// Wakes the leader.
     pub(super) fn nudge(&self) {
-        let _ = rustix::io::write(&self.nudge, &1u64.to_ne_bytes());
+        ring(&self.nudge);
     }
 
     /// Wakes the keeper.
     pub(super) fn call_keeper(&self) {
-        let _ = rustix::io::write(&self.keeper_bell, &1u64.to_ne_bytes());
-    }
-
-    /// Gives a callback to the thread that runs them, so that a slow one holds up nobody else.
-    pub(super) fn call_back(&self, callback: Callback) {
-        let mut callbacks = self
-            .callbacks
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        if callbacks.is_none() {
-            let (sender, receiver) = crossbeam_channel::unbounded::<Callback>();
-            let run = move || {
-                for callback in receiver {
-                    // A callback that panics has told so already, and ends only itself.
-                    let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(callback));
-                }
-            };
-            let thread = std::thread::Builder::new()
-                .name("host-callbacks".into())
-                .spawn(run);
-            *callbacks = thread.ok().map(|thread| (sender, thread));
-        }
-        match &*callbacks {
-            Some((sender, _)) => drop(sender.send(callback)),
-            // Where no thread can be had, this one has to do.
-            None => callback(),
-        }
+        ring(&self.keeper_bell);
     }
 
     /// Tells the embedding program's subscriber what happened.
     fn tell(&self, news: Vec<News>, untold: Arc<AtomicUsize>) {
-        let subscriber = self.subscriber.clone();
-        self.call_back(Box::new(move || {
+        let (subscriber, nudge) = (self.subscriber.clone(), self.nudge.clone());
+        self.told.run(Box::new(move || {
             let is_line = |news: &&News| matches!(news, News::Line { .. });
             let lines = news.iter().filter(is_line).count();
             // Also where the subscriber panics, there is room again.
-            untold.fetch_sub(lines, Ordering::Relaxed);
+            let before = untold.fetch_sub(lines, Ordering::Relaxed);
+            if before >= MOST_WAITING && before - lines < MOST_WAITING {
+                ring(&nudge);
+            }
             subscriber.tell(news);
         }));
     }
 
     /// Waits until all callbacks have run that were given so far, and takes no more.
     pub(super) fn finish_callbacks(&self) {
-        let callbacks = self
-            .callbacks
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
-        let Some((sender, thread)) = callbacks else {
-            return;
-        };
-        drop(sender);
-        // A callback that drops the pool must not wait for itself.
-        if thread.thread().id() != std::thread::current().id() {
-            let _ = thread.join();
-        }
+        self.callbacks.finish();
+        self.told.finish();
     }
 
     /// Notes that a task that began has ended.
@@ -485,12 +453,16 @@ impl Drop for Driving<'_> {
             self.shared.tell(told, untold);
         }
         for waiter in notes {
-            waiter.tell(|callback| self.shared.call_back(callback));
+            waiter.tell(|callback| self.shared.callbacks.run(callback));
         }
         if idle {
             self.shared.idle.notify_all();
         }
     }
+}
+
+fn ring(event: &OwnedFd) {
+    let _ = rustix::io::write(event.as_fd(), &1u64.to_ne_bytes());
 }
 
 /// Takes what rang.

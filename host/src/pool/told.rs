@@ -1,7 +1,7 @@
 //! What the embedding program is told as `tracing` events: what guests log, with the target `guest`, and the pool's own life, with the
 //! target `host`.
 //!
-//! A subscriber is code of the embedding program, which may take long or panic. So it is called on the thread of the callbacks, with no lock
+//! A subscriber is code of the embedding program, which may take long or panic. So it is called on a thread of its own, with no lock
 //! held. It is the one that was the default of the thread that built the pool, or, if there was none, the default of the program.
 
 use crate::job::Level;

@@ -9,7 +9,6 @@ use super::look::look;
 use super::sleep::{self, Until};
 use super::slot::{PARTIES, Party, Place, Slot};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::{Duration, Instant};
 
 /// How many wait.
 const COME: usize = 0;
@@ -28,9 +27,6 @@ pub(super) const WAITING: u32 = 1;
 const ABORTED: u32 = 2;
 const RESET: u32 = 3;
 const THROUGH: u32 = 4;
-
-/// How long who gives up waits for one who is at work on the barrier: many times as long as that takes.
-const GRACE: Duration = Duration::from_millis(10);
 
 /// Why a barrier let nobody through.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -55,10 +51,10 @@ impl Party {
         let slot = self.slot(barrier)?;
         let mine = waits(slot, self.number);
         {
-            let guard = unless_late(Guard::of(slot, self.number, until))?;
-            if guard.is_none() {
+            let Some(_guard) = unless_late(Guard::of(slot, self.number, until))? else {
                 give_up(slot, ABORTED);
-            }
+                return Ok(Err(Broken::Aborted));
+            };
             if slot.half(BROKEN).load(Ordering::SeqCst) != 0 {
                 return Ok(Err(Broken::Aborted));
             }
@@ -80,8 +76,7 @@ impl Party {
         look(mine, until, || !is_waiting());
         while is_waiting() {
             if sleep::wait(mine, WAITING, until).is_err() {
-                let soon = Instant::now().checked_add(GRACE);
-                let _guard = unless_late(Guard::of(slot, self.number, soon))?;
+                let _guard = unless_late(Guard::of(slot, self.number, until))?;
                 // All may have come at the last moment.
                 if is_waiting() {
                     give_up(slot, ABORTED);

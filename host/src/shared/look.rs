@@ -38,7 +38,9 @@ pub(super) fn look(
     if until.is_some_and(|until| Instant::now() >= until) {
         return has_changed();
     }
-    let learned = &PATIENCE[(std::ptr::from_ref(number).addr() >> 2) % NUMBERS];
+    // Objects begin at multiples of 128 and of 4,096 bytes, and a number is 4 long.
+    let place = std::ptr::from_ref(number).addr();
+    let learned = &PATIENCE[(place >> 2 ^ place >> 7 ^ place >> 12) % NUMBERS];
     let patience = Patience::from_bits(learned.load(Ordering::Relaxed));
     if patience.looks() == 0 {
         learned.store(patience.after_none().to_bits(), Ordering::Relaxed);

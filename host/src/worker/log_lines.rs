@@ -6,8 +6,9 @@ use rustix::net::SendFlags;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// How long a line waits for space: many times what a parent takes that looks, and short beside a job that writes so much.
-const PATIENCE: Duration = Duration::from_millis(20);
+/// How long a line waits for space: many times what a parent takes that looks, and shorter than what a worker may be late
+/// before it is killed for its time limit.
+const PATIENCE: Duration = Duration::from_millis(4);
 
 /// More answers than any parent waits for.
 const ALL_ANSWERS: u64 = u64::MAX >> 16;

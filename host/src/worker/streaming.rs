@@ -97,8 +97,9 @@ impl<'s, 'a> Streaming<'s, 'a> {
 
 impl Stream for Streaming<'_, '_> {
     fn read(&mut self, into: &mut [u8]) -> io::Result<()> {
-        self.hung_up = self.fill(into);
-        Ok(self.hung_up?)
+        Ok(self
+            .fill(into)
+            .inspect_err(|errno| self.hung_up = Err(*errno))?)
     }
 
     fn write(&mut self, pieces: &[&[u8]]) -> io::Result<bool> {
@@ -111,8 +112,8 @@ impl Stream for Streaming<'_, '_> {
             job: request.job,
             length: length as u32,
         };
-        self.hung_up = self.send(header, pieces);
-        self.hung_up?;
+        self.send(header, pieces)
+            .inspect_err(|errno| self.hung_up = Err(*errno))?;
         Ok(true)
     }
 }

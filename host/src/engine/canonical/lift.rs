@@ -247,18 +247,14 @@ fn list<'m>(
 fn text(cx: &mut LiftContext<'_>, place: usize, out: &mut Output<'_, '_>) -> Result<()> {
     let pair = slice(cx, place, 8).ok_or_else(beyond)?;
     if cx.options().string_encoding != StringEncoding::Utf8 {
-        put_text(
-            &String::linear_lift_from_memory(cx, InterfaceType::String, pair)?,
-            out.bytes,
-        );
-        return Ok(());
+        let text = String::linear_lift_from_memory(cx, InterfaceType::String, pair)?;
+        return put_text(&text, out.bytes);
     }
     let (start, length) = (number(cx, place)? as usize, number(cx, place + 4)? as usize);
     let text = slice(cx, start, length);
     let text = text.ok_or_else(|| Error::msg("string pointer/length out of bounds of memory"))?;
     cx.consume_fuel(length)?;
-    put_text(str::from_utf8(text)?, out.bytes);
-    Ok(())
+    put_text(str::from_utf8(text)?, out.bytes)
 }
 
 fn number(cx: &LiftContext<'_>, place: usize) -> Result<u32> {

@@ -6,7 +6,7 @@ use super::{Asker, Done, Store, misuse};
 use crate::shared::{Buf, Datum, Id, Reply};
 use crate::types::Object;
 
-/// How many keys are on a page at most, so that nobody waits long behind one who lists.
+/// How many keys are on a page at most, so that no answer is long. To find them takes a look at each.
 const PAGE_KEYS: usize = 1000;
 /// How many bytes of keys are on a page, but for one long key.
 const PAGE_BYTES: usize = 64 << 10;

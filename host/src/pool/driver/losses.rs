@@ -10,7 +10,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// How long after a job's own time limit the worker is killed. The engine stops a guest within its tick of 2 ms; only a
+/// How long after a job's own time limit the worker is killed. The engine stops a guest within two ticks of 1 ms; only a
 /// guest that sleeps in a host call, or a worker that no longer works, is left to this.
 const GRACE: Duration = Duration::from_millis(12);
 /// How long a worker may take to begin a job that it has, or to take the next piece of its arguments, where jobs have
@@ -224,7 +224,7 @@ impl Driver {
             let link = seat.link.as_mut().filter(|link| link.chunks() > 0)?;
             let grace = seat
                 .killed_at
-                .map(|time| time.saturating_duration_since(Instant::now()));
+                .map(|(_, time)| time.saturating_duration_since(Instant::now()));
             let time = limit.map(|limit| {
                 let whole = limit + GRACE;
                 match (link.running_for(), seat.since) {
@@ -269,16 +269,23 @@ impl Driver {
         else {
             return;
         };
-        let running = link.running();
-        if !running.is_some_and(|(chunk, _)| chunk.owner.is_cancelled()) {
+        let Some((chunk, answered)) =
+            (link.running()).filter(|(chunk, _)| chunk.owner.is_cancelled())
+        else {
             seat.killed_at = None;
             return;
-        }
+        };
+        // Jobs that wait behind it in the worker must not begin while it takes its time.
+        let is_last = link.chunks() == 1 && chunk.count - answered == 1;
+        let grace = if is_last { grace } else { Duration::ZERO };
         link.cancel();
         let now = Instant::now();
+        let asked = seat.killed_at.filter(|(job, _)| *job == link.answered());
         // A grace beyond what a clock can show is longer than any program runs.
-        let end = now.checked_add(grace).unwrap_or(now + MOST_GRACE);
-        if *seat.killed_at.get_or_insert(end) <= now {
+        let end = || now.checked_add(grace).unwrap_or(now + MOST_GRACE);
+        let (job, end) = asked.unwrap_or_else(|| (link.answered(), end()));
+        seat.killed_at = Some((job, end));
+        if end <= now {
             seat.killed_for = Some((Cause::Cancelled, link.answered()));
             link.kill();
         }
