@@ -56,6 +56,11 @@ pub(super) struct Seat {
 }
 
 impl Seat {
+    /// Whether it has a worker that takes jobs, and was not just killed.
+    pub(super) fn serves(&self) -> bool {
+        self.ready && self.killed_for.is_none()
+    }
+
     /// Whether a chunk of the task `next` may wait here behind one of `front`: never behind a job that takes long, and
     /// may go on for ever, while another worker could become free.
     fn ends_soon(&self, front: &Arc<Task>, next: &Arc<Task>) -> bool {
@@ -542,8 +547,7 @@ impl Driver {
     /// Whether all workers that there should be are ready for jobs, or there is no hope of it.
     pub(super) fn is_complete(&self) -> bool {
         let mut seats = self.seats.iter().take(self.target);
-        let serves = |seat: &Seat| seat.ready && seat.killed_for.is_none();
-        self.start_failed || self.state != State::Open || seats.all(serves)
+        self.start_failed || self.state != State::Open || seats.all(Seat::serves)
     }
 
     /// How many jobs wait in the queue.

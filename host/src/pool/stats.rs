@@ -65,7 +65,7 @@ impl Stats {
                 Some(WorkerStats {
                     worker,
                     pid: link.pid(),
-                    ready: seat.ready,
+                    ready: seat.serves(),
                     busy: link.chunks() > 0,
                     progress: link.progress(),
                     jobs: seat.jobs,

@@ -186,11 +186,13 @@ fn read(node: &Node, ty: &Type, source: Source<'_>) -> Result<Value, TextError> 
         }
         Type::Borrow(object) => match (source.objects)(found) {
             Some(handle) if handle.object() == *object => Value::Shared(handle),
-            _ => {
-                return Err(TextError::mismatch(
-                    format_args!("the name of a {object}"),
-                    found,
-                ));
+            Some(other) => {
+                let wanted = format_args!("the name of a {object}, not of a {}", other.object());
+                return Err(TextError::mismatch(wanted, found));
+            }
+            None => {
+                let wanted = format_args!("the name of a {object} that was made");
+                return Err(TextError::mismatch(wanted, found));
             }
         },
     })

@@ -37,12 +37,12 @@ const STEPS: [(&str, &[&str]); 9] = [
         &["starmap", "arith", "product", "(1,2,3)", "(3,4,5)"],
     ),
     (
-        "A race: one process adds 1 to a shared number 10,000 times, another subtracts. It ends anywhere",
+        "A race: one process adds 1 to a shared number a million times, another subtracts. It ends anywhere",
         &[
             "process",
             "shared",
-            "add-unlocked(total, 10000)",
-            "subtract-unlocked(total, 10000)",
+            "add-unlocked(total, 1000000)",
+            "subtract-unlocked(total, 1000000)",
             "--value",
             "total=0",
         ],

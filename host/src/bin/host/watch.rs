@@ -121,12 +121,13 @@ impl Watch {
                 }
                 Ok(Event::CtrlC) => {
                     asked_before = true;
+                    // Before anything ends by it, so that these words come before the summary.
+                    tell_interrupted();
                     self.stop.ask(Reason::Interrupted);
                     self.running
                         .get()
                         .iter()
                         .for_each(|running| (running.ask)());
-                    tell_interrupted();
                 }
                 Ok(Event::Deadline) if self.running.get().is_none() => {
                     let failure = Failure::deadline(self.time);
@@ -191,7 +192,6 @@ fn tell_interrupted() {
         .spawn(tell)
         .is_ok()
     {
-        // They come before the summary, where they can be told at all.
         let _ = telling.recv_timeout(TELL);
     }
 }
