@@ -116,8 +116,10 @@ fn goes_on_without(
     squares(&pool);
 
     limit(Some(few(2)));
-    send(pool.stats().workers[0].pid, Signal::KILL);
-    send(pool.stats().workers[1].pid, Signal::KILL);
+    let victims = pool.stats().workers;
+    for victim in &victims {
+        send(victim.pid, Signal::KILL);
+    }
     until("the pool is given up", PATIENCE, || {
         pool.stats().workers.is_empty()
     });
