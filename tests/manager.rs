@@ -354,6 +354,34 @@ fn the_program_serves_until_it_is_interrupted() {
 }
 
 #[test]
+fn a_stopped_manager_does_not_keep_the_program_from_ending() {
+    within(LONG, || {
+        let run = Command::new(program())
+            .args(["starmap", "shared", "set-get", r#"(d,"x",4000000000)"#])
+            .args(["--dict=d", "--value=v=7", "--deadline=1s", "--workers=1"])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let manager = |pid: &u32| {
+            std::fs::read(format!("/proc/{pid}/cmdline"))
+                .is_ok_and(|line| line.starts_with(b"host-manager"))
+        };
+        let mut found = None;
+        until("the manager and a worker are there", LONG, || {
+            let children = process::children(run.id());
+            found = children.iter().copied().find(manager);
+            found.is_some() && children.len() == 2
+        });
+        process::send(found.unwrap(), Signal::STOP);
+        let output = run.wait_with_output().unwrap();
+        let stdout = String::from_utf8(output.stdout).unwrap();
+        assert_eq!(stdout, "d = \"the manager gives no answer\"\nv = 7\n");
+        assert_eq!(output.status.code(), Some(124));
+    });
+}
+
+#[test]
 fn programs_meet_at_a_socket_if_they_have_its_key() {
     let folder = cache().join(format!("manager-{}", std::process::id()));
     std::fs::create_dir_all(&folder).unwrap();

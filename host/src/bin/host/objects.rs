@@ -3,12 +3,17 @@
 
 use crate::args::{Format, ObjectArgs};
 use crate::exit::Failure;
+use crossbeam_channel::bounded;
 use host::shared::{Array, ArrayF64, Datum, Dict, Key, List, Queue, Value, ValueF64, ValueU64};
 use host::value::Handle;
 use host::{Manager, Shared};
 use std::collections::BTreeMap;
 use std::fmt::Write;
+use std::thread;
 use std::time::Duration;
+
+/// How long a manager may take to answer when all jobs are done, before its objects are given up.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The objects, and the memory that they are in.
 #[derive(Debug)]
@@ -187,8 +192,15 @@ impl Objects {
     /// What is in the objects now, a line each: those that hold something.
     pub(crate) fn show(&self, format: Format) -> String {
         let mut lines = String::new();
+        let manager_answers = self.manager_answers();
         for (name, object) in &self.named {
-            let Some(content) = object.content() else {
+            let content = match object {
+                Object::Dict(_) | Object::Bucket(_) | Object::List(_) if !manager_answers => {
+                    Some(lost("the manager gives no answer"))
+                }
+                object => object.content(),
+            };
+            let Some(content) = content else {
                 continue;
             };
             let written = match format {
@@ -201,6 +213,21 @@ impl Objects {
             written.expect("a string takes everything");
         }
         lines
+    }
+
+    /// Whether the manager still does what it is asked. One that was stopped never would, and who asks it waits for that long.
+    fn manager_answers(&self) -> bool {
+        let Some(manager) = self.manager.clone() else {
+            return true;
+        };
+        let (done, answered) = bounded(1);
+        thread::spawn(move || {
+            // That it is gone is an answer, too.
+            let _ = manager.stats();
+            // Nobody listens any more if it took too long.
+            let _ = done.send(());
+        });
+        answered.recv_timeout(PATIENCE).is_ok()
     }
 }
 
@@ -233,15 +260,15 @@ impl Object {
             }
             Object::Dict(dict) => Some(match dict.entries() {
                 Ok(entries) => entry_list(entries, datum),
-                Err(error) => lost(&error),
+                Err(error) => lost(&error.to_string()),
             }),
             Object::Bucket(dict) => Some(match dict.entries() {
                 Ok(entries) => entry_list(entries, value),
-                Err(error) => lost(&error),
+                Err(error) => lost(&error.to_string()),
             }),
             Object::List(items) => Some(match items.slice(0, u64::MAX) {
                 Ok(items) => list(items.iter().map(datum)),
-                Err(error) => lost(&error),
+                Err(error) => lost(&error.to_string()),
             }),
             Object::Mute(..) => None,
         }
@@ -276,9 +303,9 @@ fn value(item: &Datum) -> String {
     }
 }
 
-/// What is shown of an object whose manager is gone.
-fn lost(error: &host::ManagerError) -> String {
-    serde_json::Value::from(error.to_string()).to_string()
+/// What is shown of an object that cannot be read.
+fn lost(error: &str) -> String {
+    serde_json::Value::from(error).to_string()
 }
 
 fn datum(item: &Datum) -> String {
