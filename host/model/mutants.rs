@@ -197,12 +197,37 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     },
     Mutant {
         name: "the_parent_gives_space_and_does_not_ring",
-        from: "        if taken > 0 {
+        from: "        if taken > 0 && self.answers.may_have_filled() {
             self.ring();
         }
 ",
         to: "",
         model: "a_long_answer",
+        shows: LOST_WAKE,
+    },
+    Mutant {
+        name: "the_parent_looks_only_if_the_ring_is_full_now",
+        from: "let may_have = self.published - self.looked >= CAPACITY as u64;",
+        to: "let may_have = self.published - self.taken >= CAPACITY as u64;",
+        model: "a_long_answer",
+        shows: LOST_WAKE,
+    },
+    Mutant {
+        name: "the_parent_looks_a_byte_late",
+        from: "let may_have = self.published - self.looked >= CAPACITY as u64;",
+        to: "let may_have = self.published - self.looked > CAPACITY as u64;",
+        model: "a_long_answer",
+        shows: LOST_WAKE,
+    },
+    Mutant {
+        name: "the_parent_notes_a_look_that_it_did_not_take",
+        from: "            self.looked = self.taken;
+        }
+",
+        to: "        }
+        self.looked = self.taken;
+",
+        model: "a_long_answer_behind_a_short_one",
         shows: LOST_WAKE,
     },
     Mutant {

@@ -421,8 +421,9 @@ impl<O> Link<O> {
         if taken == 0 {
             return Ok(false);
         }
-        // The worker may be waiting for the space that this gave back.
-        ring(&self.requests, &self.control);
+        if self.answers.may_have_filled() {
+            ring(&self.requests, &self.control);
+        }
         self.flight.read(deliver)?;
         Ok(true)
     }

@@ -113,6 +113,10 @@ impl<const C: usize> Reader<C> {
             })
     }
 
+    pub(crate) fn may_have_filled(&mut self) -> bool {
+        self.index.may_have_filled()
+    }
+
     /// Looks at every byte, so that loom sees when it was looked at. A caller that uses them for longer peeks again.
     pub(crate) fn peek(&self, length: usize) -> Vec<u8> {
         let place = self.index.peek(length);

@@ -61,6 +61,7 @@ tests! {
     both_sleep
     both_sleep_twice
     a_long_answer
+    a_long_answer_behind_a_short_one
     long_requests
     jobs_for_an_idle_worker
     a_second_round

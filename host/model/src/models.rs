@@ -158,6 +158,19 @@ pub(crate) fn a_long_answer() {
     });
 }
 
+/// The same behind an answer for which the parent did not look whether the worker sleeps.
+pub(crate) fn a_long_answer_behind_a_short_one() {
+    check("a_long_answer_behind_a_short_one", Some(2), || {
+        let (mut parent, mut worker) = channel::<2>();
+        parent.feed(&[1], 1);
+        parent.feed(&[2], 3);
+        let worker = thread::spawn(move || [worker.serve(1), worker.serve(3)]);
+        parent.wait(4);
+        assert_eq!(worker.join().unwrap(), [1, 2]);
+        assert_eq!(parent.answered, [1, 2, 2, 2]);
+    });
+}
+
 /// Requests that are longer than the ring: the parent sleeps for space, the worker for the rest.
 pub(crate) fn long_requests() {
     check("long_requests", Some(3), || {

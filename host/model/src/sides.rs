@@ -178,7 +178,7 @@ impl<const C: usize> Parent<C> {
             .answers
             .take(&mut self.answered)
             .expect("sound indices");
-        if taken > 0 {
+        if taken > 0 && self.answers.may_have_filled() {
             self.ring();
         }
         let mut left = taken;

@@ -234,7 +234,7 @@ impl Driver {
         };
         let pid = link.pid();
         let mut jobs = 0;
-        let mut owner = None;
+        let mut learner = None;
         let (notes, tasks) = (&mut self.notes, &mut self.tasks);
         let (account, usage) = (&self.rules.account, &mut seat.usage);
         let unclaimed = &mut seat.unclaimed;
@@ -249,8 +249,8 @@ impl Driver {
                     .map_or(Duration::ZERO, |since| now - since);
                 usage.add(&answers.settle(bounds, left));
             }
-            if owner.is_none() {
-                owner = Some(task.clone());
+            if learner.is_none() && task.learns() {
+                learner = Some(task.clone());
             }
             deliver(
                 task,
@@ -263,15 +263,16 @@ impl Driver {
                 notes,
             );
         });
-        if let Some(task) = owner {
+        if jobs > 0 {
             self.news = true;
             self.woke = false;
             seat.jobs += jobs;
             self.counts.done += jobs;
             // To read the clock takes a third of a short job's time, so it is read only for a reason.
-            if link.chunks() > 0 || task.learns() {
+            if link.chunks() > 0 || learner.is_some() {
                 let now = Instant::now();
-                if let Some(since) = seat.since.replace(now) {
+                let since = seat.since.replace(now);
+                if let (Some(task), Some(since)) = (learner, since) {
                     task.learn(jobs, now - since);
                 }
             }

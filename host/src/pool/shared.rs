@@ -16,7 +16,7 @@ use rustix::buffer::spare_capacity;
 use rustix::event::{EventfdFlags, Timespec, epoll, eventfd};
 use rustix::fd::{AsFd, OwnedFd};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::{Duration, Instant};
 
 /// How long a leader spins before it sleeps: what it takes to wake a sleeping worker (44 µs, measured 2026-11) and to do a
@@ -144,9 +144,15 @@ impl Shared {
 
     /// The driver, for as long as the guard lives. Those who have to be told of something are told after that.
     pub(super) fn driver(&self) -> Driving<'_> {
-        self.wanting.fetch_add(1, Ordering::Relaxed);
-        let driver = self.driver.lock().unwrap_or_else(PoisonError::into_inner);
-        self.wanting.fetch_sub(1, Ordering::Relaxed);
+        let driver = self.driver.try_lock().unwrap_or_else(|held| match held {
+            TryLockError::Poisoned(poisoned) => poisoned.into_inner(),
+            TryLockError::WouldBlock => {
+                self.wanting.fetch_add(1, Ordering::Relaxed);
+                let driver = self.driver.lock().unwrap_or_else(PoisonError::into_inner);
+                self.wanting.fetch_sub(1, Ordering::Relaxed);
+                driver
+            }
+        });
         Driving {
             shared: self,
             driver: Some(driver),
@@ -438,7 +444,7 @@ impl Drop for Driving<'_> {
         };
         let notes = std::mem::take(&mut driver.notes);
         let told = std::mem::take(&mut driver.told);
-        let untold = driver.untold.clone();
+        let untold = (!told.is_empty()).then(|| driver.untold.clone());
         let keeper_wanted = std::mem::take(&mut driver.keeper_wanted);
         let nudge = driver.asleep && std::mem::take(&mut driver.news);
         let idle = driver.tasks == 0 && driver.state != State::Open;
@@ -449,7 +455,7 @@ impl Drop for Driving<'_> {
         if keeper_wanted {
             self.shared.call_keeper();
         }
-        if !told.is_empty() {
+        if let Some(untold) = untold {
             self.shared.tell(told, untold);
         }
         for waiter in notes {

@@ -40,6 +40,9 @@ pub(super) struct Task {
     cost_ns: AtomicU64,
     /// How large a chunk may be by now.
     grown: AtomicU64,
+    /// Jobs without an outcome yet; a task that is fed as it goes counts up and down. It goes down under the inbox's lock, so
+    /// that nobody waits for what has come.
+    missing: AtomicU64,
     inbox: Mutex<Inbox>,
 }
 
@@ -57,8 +60,6 @@ pub(super) enum Home {
 #[derive(Default)]
 struct Inbox {
     runs: VecDeque<Run>,
-    /// Jobs without an outcome yet; a task that is fed as it goes counts up and down.
-    missing: u64,
     has_fault: bool,
     waiters: Vec<Waiter>,
 }
@@ -115,6 +116,7 @@ impl Task {
             cancelled: AtomicBool::new(false),
             cost_ns: AtomicU64::new(0),
             grown: AtomicU64::new(0),
+            missing: AtomicU64::new(0),
             inbox: Mutex::default(),
         }
     }
@@ -141,13 +143,13 @@ impl Task {
 
     /// Notes that so many more jobs are under way.
     pub(super) fn expect(&self, jobs: u64) {
-        self.inbox().missing += jobs;
+        self.missing.fetch_add(jobs, Ordering::Relaxed);
     }
 
     /// Puts outcomes into the inbox, and gives back who is to be told.
     pub(super) fn deliver(&self, run: Run) -> Vec<Waiter> {
         let mut inbox = self.inbox();
-        inbox.missing = inbox.missing.saturating_sub(run.count());
+        let came = run.count();
         inbox.has_fault |= match &run {
             Run::Answers { answers, .. } => {
                 if answers.is_last && answers.list().is_some() {
@@ -158,7 +160,9 @@ impl Task {
             Run::Fault { .. } => true,
         };
         inbox.runs.push_back(run);
-        if self.home == Home::Stream || inbox.missing == 0 {
+        let missing = self.missing.fetch_sub(came, Ordering::Release);
+        debug_assert!(missing >= came, "a job has one outcome");
+        if self.home == Home::Stream || missing == came {
             std::mem::take(&mut inbox.waiters)
         } else {
             Vec::new()
@@ -170,7 +174,7 @@ impl Task {
         let mut inbox = self.inbox();
         let ready = match self.home {
             Home::Stream => !inbox.runs.is_empty(),
-            Home::Call | Home::Handle => inbox.missing == 0,
+            Home::Call | Home::Handle => self.is_done(),
         };
         if ready {
             return Some(waiter);
@@ -204,7 +208,7 @@ impl Task {
 
     /// Whether every job has its outcome.
     pub(super) fn is_done(&self) -> bool {
-        self.inbox().missing == 0
+        self.missing.load(Ordering::Acquire) == 0
     }
 
     /// Whether an outcome has come that is a fault.

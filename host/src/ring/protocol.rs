@@ -75,6 +75,8 @@ pub(super) struct Reading<const CAPACITY: usize> {
     taken: u64,
     /// What the peer had published when last asked.
     published: u64,
+    /// What was taken when this side last looked whether the peer waits for space.
+    looked: u64,
 }
 
 impl<const CAPACITY: usize> Reading<CAPACITY> {
@@ -136,6 +138,18 @@ impl<const CAPACITY: usize> Reading<CAPACITY> {
     #[inline]
     pub(super) fn give_back(&self, taken: &AtomicU64) {
         taken.store(self.taken, Ordering::Release);
+    }
+
+    /// Whether the writer may be waiting for the space that was just given back, so that one has to look whether it sleeps. It
+    /// waits when it has published a whole capacity since any index that it can have seen, and after the last look it can
+    /// have seen none before that look's.
+    #[inline]
+    pub(super) fn may_have_filled(&mut self) -> bool {
+        let may_have = self.published - self.looked >= CAPACITY as u64;
+        if may_have {
+            self.looked = self.taken;
+        }
+        may_have
     }
 }
 
