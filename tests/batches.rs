@@ -169,13 +169,13 @@ fn a_worker_that_dies_in_a_batch_loses_nothing() {
     std::thread::scope(|scope| {
         let kills = scope.spawn(|| {
             for round in 0..4 {
+                let mut workers = Vec::new();
                 crate::until("both are ready", crate::PATIENCE, || {
-                    pool.stats().workers.iter().filter(|w| w.ready).count() == 2
+                    workers = pool.stats().workers;
+                    workers.iter().filter(|worker| worker.ready).count() == 2
                 });
-                crate::process::send(
-                    pool.stats().workers[round % 2].pid,
-                    rustix::process::Signal::KILL,
-                );
+                let victim = workers[round % 2].pid;
+                crate::process::send(victim, rustix::process::Signal::KILL);
             }
         });
         while !kills.is_finished() {

@@ -1,121 +1,36 @@
-//! The parent's hold on one worker: start it, feed it, collect its answers, kill it, reap it.
+//! The parent's hold on one worker: feed it, collect its answers, kill it.
 //!
 //! Everything a worker says is a claim, and checked here: what passes this file is one answer for each job that was
 //! asked, in order. A link knows no other workers, makes no retries, and does not know what its jobs are for: each
 //! chunk of them has an owner, which it hands back with the answers.
-//!
-//! Owning is reaping: dropping a link kills its process and waits for its end.
 
 mod account;
 mod buffer;
 mod chunk;
 mod flight;
-mod kernel;
 mod loan;
+mod process;
+mod start;
 
 use crate::job::{End, Progress};
 use crate::lockdown::WallReport;
 use crate::ring::{self, LineReader, Reader, Writer};
-use crate::role::{self, NoChildren, Role};
-use crate::shared::{Hub, ManagerError, Seat, Shared, SharedError, Whose};
-use crate::wire::{self, Account, Hello, Line};
+use crate::shared::Seat;
+use crate::wire::Line;
 pub(crate) use account::Bounds;
 pub(crate) use chunk::{Answer, Answers, Asked, Chunk, Encoded};
 pub(crate) use flight::Flight;
 pub(crate) use loan::lend;
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use process::Process;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
-use rustix::io::Errno;
-use rustix::net::{
-    AddressFamily, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage, SendFlags, SocketFlags,
-    SocketType,
-};
-use rustix::process::{Pid, PidfdFlags, Signal, WaitId, WaitIdOptions};
-use std::io::IoSlice;
-use std::mem::MaybeUninit;
-use std::path::PathBuf;
-use std::process::Stdio;
-use std::sync::Arc;
+use rustix::net::{RecvFlags, SendFlags};
+pub(crate) use start::Launch;
+pub use start::StartError;
 use std::time::Duration;
 
 /// How much of what is long is moved at a time, in bytes: the worker copies one piece while the next is written, or writes one
 /// while another is copied, and all of them stay in a core's cache.
 const PIECE_BYTES: usize = 64 << 10;
-
-/// What all workers of a pool are started with.
-#[derive(Debug)]
-pub(crate) struct Launch {
-    /// The program to start; `None` for this same executable.
-    pub(crate) program: Option<PathBuf>,
-    /// The component's machine code, in sealed memory.
-    pub(crate) code: OwnedFd,
-    /// The encoded [`wire::Start`], in sealed memory.
-    pub(crate) start: OwnedFd,
-    /// The longest result, in bytes. A worker that announces more is lying.
-    pub(crate) max_result_bytes: u32,
-    /// The objects that its jobs share.
-    pub(crate) shared: Option<Shared>,
-    /// Whether each answer ends with an account.
-    pub(crate) account: bool,
-    /// Whether the guest may log.
-    pub(crate) logs: bool,
-    /// The manager of more of them, and the pool's number there.
-    pub(crate) manager: Option<(Arc<Hub>, u32)>,
-}
-
-/// A worker could not be started.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum StartError {
-    /// The program may not start workers, or cannot serve as one.
-    #[error(transparent)]
-    NoChildren(#[from] NoChildren),
-    /// The system refused a process, a descriptor or memory.
-    #[error("the system refused {what}: {error}")]
-    System {
-        /// What was asked of it.
-        what: &'static str,
-        /// Its answer.
-        #[source]
-        error: std::io::Error,
-    },
-    /// The worker said that it cannot serve.
-    #[error("the worker cannot serve: {0}")]
-    Refused(String),
-    /// This machine does not give what [`Sandbox::Strict`](crate::Sandbox::Strict) wants.
-    #[error("this machine cannot shut a worker in: {0}")]
-    Unprotected(String),
-    /// It would be one too many who work on the shared objects.
-    #[error(transparent)]
-    Shared(SharedError),
-    /// It could have no channel to the manager.
-    #[error(transparent)]
-    Manager(ManagerError),
-    /// The worker ended before it was ready.
-    #[error("the worker ended before it was ready: {end}{}", said(.stderr))]
-    Died {
-        /// How it ended.
-        end: End,
-        /// What it wrote to its standard error.
-        stderr: String,
-    },
-    /// The worker was not ready in time, and was killed.
-    #[error("the worker was not ready after {} s{}", .after.as_secs_f64(), said(.stderr))]
-    Silent {
-        /// How long it was given.
-        after: Duration,
-        /// What it wrote to its standard error.
-        stderr: String,
-    },
-}
-
-fn said(stderr: &str) -> String {
-    if stderr.trim().is_empty() {
-        String::new()
-    } else {
-        format!("; it said: {}", stderr.trim())
-    }
-}
 
 /// What a lost worker gives back.
 pub(crate) struct Lost<O> {
@@ -130,8 +45,7 @@ pub(crate) struct Lost<O> {
 
 /// One worker process.
 pub(crate) struct Link<O> {
-    pid: Pid,
-    process: OwnedFd,
+    process: Process,
     control: OwnedFd,
     requests: Writer,
     answers: Reader,
@@ -147,7 +61,6 @@ pub(crate) struct Link<O> {
     woke: bool,
     /// What the worker claims about the running job, since this many answers.
     claim: (u64, u64),
-    reaped: bool,
     /// Whether it works on objects with others.
     shares: bool,
     /// Its place among those who work on shared objects. It goes when the process is reaped, and what the worker held is
@@ -156,168 +69,14 @@ pub(crate) struct Link<O> {
 }
 
 impl<O> Link<O> {
-    /// Starts a worker. It is ready when [`Link::greet`] says so.
-    pub(crate) fn start(launch: &Launch, slot: u32) -> Result<Link<O>, StartError> {
-        fn system(what: &'static str) -> impl Fn(Errno) -> StartError {
-            move |error| StartError::System {
-                what,
-                error: error.into(),
-            }
-        }
-        let (requests, answers) = ring::memories().map_err(system("shared memory"))?;
-        let (writer, reader) = ring::parent(&requests, &answers)
-            .map_err(system("an address range for the channel"))?;
-        // Packets, so that a greeting can't be cut in two and each bell is one.
-        let (control, theirs) = rustix::net::socketpair(
-            AddressFamily::UNIX,
-            SocketType::SEQPACKET,
-            SocketFlags::CLOEXEC,
-            None,
-        )
-        .map_err(system("a socket"))?;
-        let mut descriptors = vec![
-            requests.as_fd(),
-            answers.as_fd(),
-            launch.code.as_fd(),
-            launch.start.as_fd(),
-        ];
-        let seat = match &launch.shared {
-            Some(shared) => {
-                descriptors.push(shared.memory());
-                Some(shared.seat().map_err(StartError::Shared)?)
-            }
-            None => None,
-        };
-        let channel = match &launch.manager {
-            Some((hub, pool)) => {
-                let channel = hub.channel(Whose::Pool(*pool));
-                Some(channel.map_err(StartError::Manager)?)
-            }
-            None => None,
-        };
-        if let Some(ends) = &channel {
-            descriptors.extend([
-                ends.requests.as_fd(),
-                ends.replies.as_fd(),
-                ends.bells.as_fd(),
-            ]);
-        }
-        let party = seat.as_ref().map_or(0, Seat::number);
-        let mut numbers = [0; 8];
-        numbers[..4].copy_from_slice(&slot.to_le_bytes());
-        numbers[4..].copy_from_slice(&party.to_le_bytes());
-        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(8))];
-        let mut ancillary = SendAncillaryBuffer::new(&mut space);
-        ancillary.push(SendAncillaryMessage::ScmRights(&descriptors));
-        rustix::net::sendmsg(
-            &control,
-            &[IoSlice::new(&numbers)],
-            &mut ancillary,
-            SendFlags::NOSIGNAL,
-        )
-        .map_err(system("to send descriptors"))?;
-        let stderr = answers.try_clone().map_err(|error| StartError::System {
-            what: "a descriptor",
-            error,
-        })?;
-        let mut command = role::command(launch.program.as_deref(), Role::Worker)?;
-        command
-            .stdin(Stdio::from(theirs))
-            .stdout(Stdio::null())
-            .stderr(Stdio::from(stderr));
-        let child = command.spawn().map_err(|error| StartError::System {
-            what: "a worker process",
-            error,
-        })?;
-        let pid = Pid::from_child(&child);
-        let process = match rustix::process::pidfd_open(pid, PidfdFlags::empty()) {
-            Ok(process) => process,
-            Err(error) => {
-                // Without a descriptor of the process it could not be watched: end it while it is still ours.
-                let mut child = child;
-                let _ = child.kill();
-                let _ = child.wait();
-                return Err(system("a descriptor of the worker process")(error));
-            }
-        };
-        Ok(Link {
-            pid,
-            process,
-            control,
-            requests: writer,
-            lines: launch.logs.then(|| LineReader::new(&reader)),
-            answers: reader,
-            walls: Vec::new(),
-            flight: Flight::new(
-                launch.max_result_bytes,
-                if launch.account { Account::BYTES } else { 0 },
-            ),
-            asked: 0,
-            naps: 0,
-            woke: false,
-            claim: (u64::MAX, 0),
-            reaped: false,
-            shares: seat.is_some() || launch.manager.is_some(),
-            _seat: seat,
-        })
-    }
-
-    /// Whether the worker is ready for jobs. Does not wait.
-    pub(crate) fn greet(&mut self) -> Result<bool, StartError> {
-        let mut packet = [0; Hello::MAX_BYTES];
-        let mut receive = || rustix::net::recv(&self.control, &mut packet, RecvFlags::DONTWAIT);
-        let received = match receive() {
-            Err(Errno::AGAIN | Errno::INTR) if !self.has_ended() => return Ok(false),
-            // It may have greeted and ended since that look.
-            Err(Errno::AGAIN | Errno::INTR) => receive(),
-            received => received,
-        };
-        let length = received
-            .map_or(0, |(_, length)| length)
-            .min(Hello::MAX_BYTES);
-        if length == 0 {
-            let stderr = String::from_utf8_lossy(&self.requests.stderr()).into_owned();
-            return Err(StartError::Died {
-                end: self.reap(),
-                stderr,
-            });
-        }
-        match postcard::from_bytes(&packet[..length]) {
-            Ok(Hello::Ready {
-                version: wire::VERSION,
-                walls,
-            }) => {
-                self.walls = walls;
-                Ok(true)
-            }
-            Ok(Hello::Unprotected(missing)) => Err(StartError::Unprotected(missing)),
-            Ok(Hello::Ready { version, .. }) => Err(StartError::Refused(format!(
-                "it speaks version {version} of the protocol, not {}: name the worker program of this very build",
-                wire::VERSION
-            ))),
-            Ok(Hello::Failed(reason)) => Err(StartError::Refused(reason)),
-            Err(_) => Err(StartError::Refused(
-                "it greeted with something that is no greeting".into(),
-            )),
-        }
-    }
-
-    /// The error of a worker that was not ready after `after`.
-    pub(crate) fn silent(&self, after: Duration) -> StartError {
-        StartError::Silent {
-            after,
-            stderr: String::from_utf8_lossy(&self.requests.stderr()).into_owned(),
-        }
-    }
-
     /// The process id.
     pub(crate) fn pid(&self) -> u32 {
-        self.pid.as_raw_nonzero().get().unsigned_abs()
+        self.process.id()
     }
 
     /// How much processor time the process has had, as the kernel tells it.
     pub(crate) fn processor_time(&self) -> Option<Duration> {
-        kernel::processor_time(self.pid())
+        self.process.processor_time()
     }
 
     /// What stands around the process. It said so before it had seen its guest.
@@ -337,12 +96,7 @@ impl<O> Link<O> {
 
     /// Whether the worker's process has ended.
     pub(crate) fn has_ended(&self) -> bool {
-        let mut process = [PollFd::new(&self.process, PollFlags::IN)];
-        let now = Timespec {
-            tv_sec: 0,
-            tv_nsec: 0,
-        };
-        poll(&mut process, Some(&now)).is_ok_and(|ready| ready > 0)
+        self.process.has_ended()
     }
 
     /// How many jobs the worker has answered.
@@ -512,8 +266,7 @@ impl<O> Link<O> {
 
     /// Kills the worker. It is gone when its control socket hangs up.
     pub(crate) fn kill(&self) {
-        // It can only fail for a process that has ended already.
-        let _ = rustix::process::pidfd_send_signal(&self.process, Signal::KILL);
+        self.process.kill();
     }
 
     /// Kills the worker for the job that it runs, which need not wait until the process is gone: that takes long where it had
@@ -543,35 +296,13 @@ impl<O> Link<O> {
         let started = self.requests.started(self.flight.answered()).is_some();
         let ran = started || broken.is_some() || blame;
         let log = String::from_utf8_lossy(&self.requests.log()).into_owned();
-        let reaped = self.reap();
+        let reaped = self.process.reap();
         let end = broken.map_or(reaped, |Broken(what)| End::Nonsense(what.into()));
         let (running, waiting) = self.flight.give_back(ran);
         Lost {
             end,
             running: running.map(|chunk| (chunk, log)),
             waiting,
-        }
-    }
-
-    /// Kills the process if it still runs, and waits for its end.
-    fn reap(&mut self) -> End {
-        if std::mem::replace(&mut self.reaped, true) {
-            return End::Unknown;
-        }
-        self.kill();
-        let wait = || {
-            let process = WaitId::PidFd(self.process.as_fd());
-            rustix::process::waitid(process, WaitIdOptions::EXITED)
-        };
-        // The embedding program's signals must not end the waiting: what the worker held is taken from it afterwards.
-        match rustix::io::retry_on_intr(wait) {
-            Ok(Some(status)) => match (status.exit_status(), status.terminating_signal()) {
-                (Some(code), _) => End::Exited(code),
-                (None, Some(signal)) => End::Killed(signal),
-                (None, None) => End::Unknown,
-            },
-            // The embedding program may wait for any child, ours included.
-            Ok(None) | Err(_) => End::Unknown,
         }
     }
 }
@@ -585,12 +316,6 @@ fn ring(requests: &Writer, control: &OwnedFd) -> bool {
         let _ = rustix::net::send(control, &[1], flags);
     }
     sleeps
-}
-
-impl<O> Drop for Link<O> {
-    fn drop(&mut self) {
-        self.reap();
-    }
 }
 
 /// The worker said what no worker says.

@@ -6,35 +6,30 @@
 mod line;
 mod log_lines;
 mod meter;
+mod start;
 mod streaming;
 
-use crate::engine::{self, Caller, Engine, Guest, Passing};
+use crate::engine::{Guest, Passing};
 use crate::job::{Cause, FaultReport};
-use crate::lockdown::calls::Needs;
-use crate::lockdown::{self, Before, Lockdown, Missing, WallReport};
+use crate::lockdown::{self, Missing};
 use crate::ring::{self, Desk, Log, Reader};
-use crate::shared::{Client, Ends, Homes, Party, Segment};
-use crate::wire::{self, ChunkHead, Header, Hello, Kind, Start};
-use anyhow::{Context, bail, ensure};
+use crate::wire::{self, ChunkHead, Header, Hello, Kind};
 use line::Line;
-use log_lines::LogLines;
 use meter::Meter;
-use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use rustix::fd::{AsFd, BorrowedFd};
 use rustix::io::Errno;
-use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendFlags};
+use rustix::net::SendFlags;
 use rustix::time::ClockId;
-use std::io::{IoSliceMut, Write};
-use std::mem::MaybeUninit;
-use std::os::unix::fs::FileExt;
+use std::io::Write;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use streaming::Streaming;
 
 /// Serves the parent at the other end of standard input, and returns when it hangs up.
 pub(crate) fn serve() -> i32 {
     let stdin = std::io::stdin();
     let control = stdin.as_fd();
-    let (mut server, walls) = match start(control) {
+    let (mut server, walls) = match start::server(control) {
         Ok(started) => started,
         Err(error) => {
             let reason = format!("{error:#}");
@@ -72,13 +67,6 @@ pub(crate) fn serve() -> i32 {
 /// How a worker exits after a panic of its own code, as every Rust program does.
 const PANICKED: i32 = 101;
 
-/// What a worker may need beyond its guest's memory and copies of it, in bytes: a long argument takes many times its own
-/// length while it is a value. Some 10 MiB are used before the first job.
-const OWN_BYTES: u64 = 1 << 30;
-
-/// How many descriptors a worker without granted directories may have; it uses 6, and can open none.
-const DESCRIPTORS: u64 = 32;
-
 /// How large a buffer may be that is kept from job to job, in bytes.
 const KEPT_BYTES: usize = ring::CAPACITY;
 
@@ -97,207 +85,6 @@ struct Server<'a> {
     timed: bool,
     accounts: bool,
     max_result_bytes: u32,
-}
-
-fn start(control: BorrowedFd<'_>) -> anyhow::Result<(Server<'_>, Vec<WallReport>)> {
-    lockdown::arrive().context("cannot let go of what was inherited")?;
-    let Received {
-        numbers,
-        needed: [requests, answers, code, start],
-        memory,
-        manager,
-    } = receive(control)?;
-    let bytes = whole(start).context("cannot read what to start")?;
-    let start: Start = postcard::from_bytes(&bytes).context("cannot understand what to start")?;
-    ensure!(
-        start.version == wire::VERSION,
-        "the worker speaks version {}, its parent {}",
-        wire::VERSION,
-        start.version
-    );
-    let (answers, requests) = ring::worker(requests, answers).context("cannot map the channel")?;
-    let log = Arc::new(Log::new(&answers));
-    let desk = Arc::new(Desk::new(&answers));
-    let mut lockdown = Lockdown::new(start.sandbox)?;
-    // The engine opens what it needs of the system, and has not seen the guest.
-    let [worker, number] = [0, 4].map(|at| {
-        let number = numbers[at..at + 4].try_into();
-        u32::from_le_bytes(number.expect("four bytes are four"))
-    });
-    let homes = homes(&start, number, memory, manager).context("cannot reach shared objects")?;
-    let engine = Engine::start(&start)?;
-    let needs = needs(&start, &homes, pagemap()?);
-    lockdown.before_load(&before(&start, control))?;
-    let guest = Guest::load(
-        engine,
-        &start,
-        code.as_fd(),
-        caller(&log, &desk, LogLines::new(&answers)),
-        worker,
-        homes,
-    )?;
-    let (spins, timed) = (start.spins, start.limits.timeout.is_some());
-    drop(code);
-    let walls = lockdown.after_load(&needs)?;
-    let server = Server {
-        requests,
-        line: Line::new(control, answers, spins),
-        log,
-        desk,
-        guest,
-        timed,
-        accounts: start.account,
-        max_result_bytes: start.limits.result_bytes,
-    };
-    Ok((server, walls))
-}
-
-/// Where the guest's words go: into the channel's memory.
-fn caller(log: &Arc<Log>, desk: &Arc<Desk>, lines: LogLines) -> Caller {
-    let (log, reports, asked) = (log.clone(), desk.clone(), desk.clone());
-    Caller {
-        stderr: Arc::new(move |bytes| log.append(bytes)),
-        log: Arc::new(move |line| lines.put(line)),
-        report: Arc::new(move |done, total| reports.report(done, total)),
-        is_cancelled: Arc::new(move || asked.is_cancelled()),
-    }
-}
-
-/// Where this worker finds shared objects.
-fn homes(
-    start: &Start,
-    number: u32,
-    memory: Option<OwnedFd>,
-    manager: Option<Ends>,
-) -> anyhow::Result<Homes> {
-    let memory = memory.map(|memory| Ok::<_, anyhow::Error>((party(number, &memory)?, start.room)));
-    let manager = manager.map(|ends| {
-        let client = Client::new(ends, start.spins)?;
-        Ok::<_, Errno>((Arc::new(Mutex::new(client)), start.manager))
-    });
-    Ok(Homes {
-        memory: memory.transpose()?,
-        manager: manager.transpose()?,
-    })
-}
-
-/// Who this worker is among those who work on shared objects.
-fn party(number: u32, memory: &OwnedFd) -> anyhow::Result<Party> {
-    let segment = Arc::new(Segment::map(memory)?);
-    let party = Party::new(segment, number);
-    party.introduce(std::process::id(), None);
-    Ok(party)
-}
-
-/// What the worker may still take and use when it loads its guest.
-fn before<'a>(start: &Start, lifeline: BorrowedFd<'a>) -> Before<'a> {
-    let dirs = &start.grants.dirs;
-    Before {
-        lifeline: Some(lifeline),
-        memory_bytes: OWN_BYTES + 4 * engine::copied_bytes(&start.limits) as u64,
-        // The channel's memory is the only file that a worker writes by a call, unless it was given others.
-        file_bytes: (!start.grants.allow_effects()).then_some(ring::FILE_BYTES),
-        descriptors: dirs.is_empty().then_some(DESCRIPTORS),
-        dirs: dirs
-            .iter()
-            .map(|dir| (dir.host.clone(), dir.read_only))
-            .collect(),
-    }
-}
-
-/// What the guest will need of the system.
-fn needs(start: &Start, homes: &Homes, pagemap: Option<u32>) -> Needs {
-    let bells = homes.manager.as_ref().map(|(client, _)| {
-        let client = client.lock().unwrap_or_else(PoisonError::into_inner);
-        client.bells().as_raw_fd() as u32
-    });
-    let imports = &start.description.imports;
-    Needs {
-        timer: start.limits.timeout.is_some(),
-        wasi: imports.iter().any(|name| name.starts_with("wasi:")),
-        shared: start.room != 0,
-        manager: bells,
-        // Where directories are granted there is a thread for them, whether the guest uses it or not.
-        files: !start.grants.dirs.is_empty(),
-        pagemap,
-    }
-}
-
-/// The descriptor by which the engine asks which pages of an instance were written, if this system can tell.
-fn pagemap() -> std::io::Result<Option<u32>> {
-    for entry in std::fs::read_dir("/proc/self/fd")? {
-        let entry = entry?;
-        let target = std::fs::read_link(entry.path());
-        if target.is_ok_and(|target| target.ends_with("pagemap")) {
-            return Ok(entry
-                .file_name()
-                .to_str()
-                .and_then(|name| name.parse().ok()));
-        }
-    }
-    Ok(None)
-}
-
-/// The parent's one packet, and what came with it.
-struct Received {
-    numbers: [u8; 8],
-    needed: [OwnedFd; 4],
-    memory: Option<OwnedFd>,
-    manager: Option<Ends>,
-}
-
-/// Takes the parent's one packet and the descriptors that come with it.
-fn receive(control: BorrowedFd<'_>) -> anyhow::Result<Received> {
-    let mut numbers = [0; 8];
-    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(8))];
-    let mut ancillary = RecvAncillaryBuffer::new(&mut space);
-    let received = rustix::net::recvmsg(
-        control,
-        &mut [IoSliceMut::new(&mut numbers)],
-        &mut ancillary,
-        RecvFlags::CMSG_CLOEXEC,
-    )
-    .context("this process is a worker, which only a pool can start")?;
-    ensure!(
-        received.bytes == numbers.len(),
-        "the parent hung up before it said what to start"
-    );
-    let mut descriptors = Vec::new();
-    for message in ancillary.drain() {
-        match message {
-            RecvAncillaryMessage::ScmRights(received) => descriptors.extend(received),
-            _ => bail!("the parent sent something else than descriptors"),
-        }
-    }
-    let count = descriptors.len();
-    let mut more = descriptors.split_off(count.min(4));
-    let channel = match more.len() {
-        3 | 4 => <[OwnedFd; 3]>::try_from(more.split_off(more.len() - 3)).ok(),
-        _ => None,
-    };
-    let manager = channel.map(|[requests, replies, bells]| Ends {
-        requests,
-        replies,
-        bells,
-    });
-    let memory = more.pop();
-    match <[OwnedFd; 4]>::try_from(descriptors) {
-        Ok(needed) if more.is_empty() => Ok(Received {
-            numbers,
-            needed,
-            memory,
-            manager,
-        }),
-        _ => bail!("the parent sent {count} descriptors, not 4, 5, 7 or 8"),
-    }
-}
-
-/// All that a memory holds. Its workers share one file offset, so each reads by position.
-fn whole(memory: OwnedFd) -> std::io::Result<Vec<u8>> {
-    let memory = std::fs::File::from(memory);
-    let mut bytes = vec![0; memory.metadata()?.len() as usize];
-    memory.read_exact_at(&mut bytes, 0)?;
-    Ok(bytes)
 }
 
 fn say(control: BorrowedFd<'_>, hello: &Hello) -> anyhow::Result<()> {

@@ -5,20 +5,19 @@
 //! program runs in here; who has to be told of something is noted, and told when the lock is free again.
 
 mod losses;
+mod seats;
 
-use super::task::{Home, LONG_JOB, Run, Task, Waiter};
+use super::task::{Home, Run, Task, Waiter};
 use super::told::{self, News};
-use crate::job::{Cause, Progress, Totals};
-use crate::link::{Answers, Bounds, Broken, Chunk, Link, StartError};
+use crate::job::{Cause, Progress};
+use crate::link::{Answers, Bounds, Broken, Chunk, Link};
 use rustix::event::epoll;
-use rustix::fd::{AsFd, OwnedFd};
+use rustix::fd::OwnedFd;
+pub(super) use seats::{START_TIME, Seat};
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
-
-/// How long a worker may take to be ready, unless the initializer has a time limit of its own.
-pub(super) const START_TIME: Duration = Duration::from_secs(10);
 
 /// After so long without a job a worker that is woken takes much longer than one that has just fallen asleep (measured
 /// 2026-11: 120 µs with the caller asleep, 300 µs with it spinning beside).
@@ -28,46 +27,6 @@ const WARM_JOBS: u64 = 2;
 
 pub(super) type Jobs = Chunk<Arc<Task>>;
 pub(super) type WorkerLink = Link<Arc<Task>>;
-
-/// A place for one worker.
-#[derive(Default)]
-pub(super) struct Seat {
-    pub(super) link: Option<WorkerLink>,
-    pub(super) ready: bool,
-    /// When the process was started, or, with jobs in flight, when the front job's turn came.
-    since: Option<Instant>,
-    /// Why we killed it ourselves, and how many answers it had given by then: with more of them it was in another job
-    /// when it died, and that job is innocent.
-    killed_for: Option<(Cause, u64)>,
-    /// Whether that is told and counted already, although its process may not have ended yet.
-    is_told: bool,
-    /// When it is killed for a running job, which was cancelled and asked to stop, and how many jobs were answered before that one.
-    killed_at: Option<(u64, Instant)>,
-    /// Jobs answered in this place, over all its workers.
-    pub(super) jobs: u64,
-    /// What they used.
-    pub(super) usage: Totals,
-    /// The processor time of the workers that sat here before, as the kernel tells it, where that is asked for.
-    pub(super) past_cpu: Duration,
-    /// Where jobs give account: since when the worker has time that no job has claimed, and how much it had before that.
-    unclaimed: (Option<Instant>, Duration),
-    /// Tells this worker from those that sat here before.
-    generation: u64,
-}
-
-impl Seat {
-    /// Whether it has a worker that takes jobs, and was not just killed.
-    pub(super) fn serves(&self) -> bool {
-        self.ready && self.killed_for.is_none()
-    }
-
-    /// Whether a chunk of the task `next` may wait here behind one of `front`: never behind a job that takes long, and
-    /// may go on for ever, while another worker could become free.
-    fn ends_soon(&self, front: &Arc<Task>, next: &Arc<Task>) -> bool {
-        (Arc::ptr_eq(front, next) || front.depth() > 1)
-            && self.since.is_some_and(|since| since.elapsed() < LONG_JOB)
-    }
-}
 
 /// Whether the pool takes tasks, and what becomes of those it has.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -401,118 +360,6 @@ impl Driver {
         }
     }
 
-    /// Whether the worker has done all that it may, or is one too many.
-    fn is_spent(&self, index: usize) -> bool {
-        let Some(link) = &self.seats[index].link else {
-            return false;
-        };
-        link.chunks() == 0
-            && (index >= self.target || self.rules.max_jobs.is_some_and(|max| link.asked() >= max))
-    }
-
-    /// Makes room for so many workers. The keeper starts those that are missing.
-    pub(super) fn resize(&mut self, workers: usize) {
-        self.target = workers;
-        if self.seats.len() < workers {
-            self.seats.resize_with(workers, Seat::default);
-        }
-        self.vacate_spent();
-        self.keeper_wanted = true;
-    }
-
-    /// Ends workers that are one too many and have nothing to do.
-    pub(super) fn vacate_spent(&mut self) {
-        for index in 0..self.seats.len() {
-            if self.is_spent(index) {
-                self.vacate(index);
-            }
-        }
-    }
-
-    /// Ends a worker that has nothing to do.
-    fn vacate(&mut self, index: usize) {
-        // What its guest logged last still comes.
-        let _ = self.take_lines(index);
-        if let Some(link) = self.seats[index].link.take() {
-            self.note_processor_time(index, &link);
-            self.unwatch(&link);
-            self.seats[index].ready = false;
-            self.leaving.push(link);
-            self.keeper_wanted = true;
-        }
-    }
-
-    /// Puts a process that was just started into its seat.
-    pub(super) fn install(&mut self, index: usize, link: WorkerLink) {
-        self.counts.started += 1;
-        if self.stopping {
-            link.cancel_all();
-        }
-        let Some(seat) = self.seats.get_mut(index) else {
-            return;
-        };
-        let generation = self.counts.started & u64::from(u32::MAX);
-        // Should watching fail for want of memory, the start's time limit ends the worker. Its process is watched as
-        // well as its socket, because a child of it may have the socket, too, and live on.
-        for descriptor in [link.control(), link.process()] {
-            let _ = epoll::add(
-                &*self.ends,
-                descriptor,
-                watched(index, generation),
-                epoll::EventFlags::IN,
-            );
-        }
-        *seat = Seat {
-            link: Some(link),
-            since: Some(Instant::now()),
-            jobs: seat.jobs,
-            usage: seat.usage,
-            past_cpu: seat.past_cpu,
-            generation,
-            ..Seat::default()
-        };
-    }
-
-    /// Asks the kernel once more for the processor time of a worker that is about to be buried.
-    fn note_processor_time(&mut self, index: usize, link: &WorkerLink) {
-        if self.rules.account.is_some() {
-            let time = link.processor_time();
-            self.seats[index].past_cpu += time.unwrap_or_default();
-        }
-    }
-
-    /// Looks whether the starting worker in this seat is ready. Its failure gives the seat back.
-    pub(super) fn greet(&mut self, index: usize) -> Result<(), StartError> {
-        let seat = &mut self.seats[index];
-        let Some(link) = seat.link.as_mut().filter(|_| !seat.ready) else {
-            return Ok(());
-        };
-        let failed = match link.greet() {
-            Ok(true) => {
-                seat.ready = true;
-                let data = watched(index, seat.generation);
-                let _ = epoll::modify(
-                    &*self.ends,
-                    link.control(),
-                    data,
-                    epoll::EventFlags::empty(),
-                );
-                let _ = epoll::add(&*self.bells, link.control(), data, epoll::EventFlags::IN);
-                let (worker, pid) = (index, link.pid());
-                self.tell(|| News::Ready { worker, pid });
-                return Ok(());
-            }
-            Ok(false) if seat.since.is_none_or(|since| since.elapsed() < START_TIME) => {
-                return Ok(());
-            }
-            Ok(false) => link.silent(START_TIME),
-            Err(error) => error,
-        };
-        self.counts.lost += 1;
-        self.vacate(index);
-        Err(failed)
-    }
-
     /// Asks all jobs to stop, those to come as well.
     pub(super) fn ask_to_stop(&mut self) {
         self.stopping = true;
@@ -641,13 +488,6 @@ impl Driver {
             .filter_map(Link::running)
             .any(|(chunk, answered)| chunk.count - answered > 1)
     }
-
-    fn unwatch(&self, link: &WorkerLink) {
-        // A descriptor that is in neither set any more is just as well.
-        let _ = epoll::delete(&*self.bells, link.control().as_fd());
-        let _ = epoll::delete(&*self.ends, link.control().as_fd());
-        let _ = epoll::delete(&*self.ends, link.process().as_fd());
-    }
 }
 
 /// Puts outcomes into a task's inbox, notes who is to be told of it, and strikes the task out if that was its last.
@@ -661,9 +501,4 @@ fn deliver(task: &Task, run: Run, tasks: &mut u64, notes: &mut Vec<Waiter>) {
         *tasks -= 1;
     }
     notes.extend(told);
-}
-
-/// What epoll is to say of this worker.
-fn watched(index: usize, generation: u64) -> epoll::EventData {
-    epoll::EventData::new_u64(generation << 32 | index as u64)
 }

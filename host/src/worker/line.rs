@@ -1,12 +1,12 @@
 //! The worker's end of the channel but for the requests: what it answers, and how it waits for its parent and wakes it.
 
 use crate::ring::{Bell, OutOfBounds, Reader, Writer};
-use rustix::fd::BorrowedFd;
+use rustix::fd::{AsFd, BorrowedFd};
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags};
 
 /// More answers than any parent waits for.
-const ALL_ANSWERS: u64 = u64::MAX >> 16;
+pub(super) const ALL_ANSWERS: u64 = u64::MAX >> 16;
 
 /// How much of a long answer is shown to the parent at a time, in bytes: the parent copies one piece while the next is
 /// written, and both stay in a core's cache.
@@ -117,17 +117,22 @@ impl<'a> Line<'a> {
         )
     }
 
-    /// Rings if the parent sleeps until so many answers.
     #[inline]
     fn wake(&mut self, answers: u64) -> Result<(), Errno> {
-        if !self.bell.due(answers) {
-            return Ok(());
-        }
-        let flags = SendFlags::NOSIGNAL | SendFlags::DONTWAIT;
-        match rustix::net::send(self.control, &[1], flags) {
-            // A full socket means that the parent has bells enough to hear.
-            Ok(_) | Err(Errno::AGAIN) => Ok(()),
-            Err(error) => Err(error),
-        }
+        wake(&mut self.bell, answers, self.control)
+    }
+}
+
+/// Rings if the parent sleeps until so many answers.
+#[inline]
+pub(super) fn wake(bell: &mut Bell, answers: u64, control: impl AsFd) -> Result<(), Errno> {
+    if !bell.due(answers) {
+        return Ok(());
+    }
+    let flags = SendFlags::NOSIGNAL | SendFlags::DONTWAIT;
+    match rustix::net::send(control, &[1], flags) {
+        // A full socket means that the parent has bells enough to hear.
+        Ok(_) | Err(Errno::AGAIN) => Ok(()),
+        Err(error) => Err(error),
     }
 }

@@ -1,17 +1,14 @@
 //! A guest's log on its way to the parent: each line wakes a parent that sleeps, and one for which there is no space waits a little.
 
+use super::line::{ALL_ANSWERS, wake};
 use crate::ring::{Bell, LineWriter, Writer};
 use crate::wire::Line;
-use rustix::net::SendFlags;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// How long a line waits for space: many times what a parent takes that looks, and shorter than what a worker may be late
 /// before it is killed for its time limit.
 const PATIENCE: Duration = Duration::from_millis(4);
-
-/// More answers than any parent waits for.
-const ALL_ANSWERS: u64 = u64::MAX >> 16;
 
 /// Where the guest's lines go.
 pub(super) struct LogLines(Mutex<Way>);
@@ -58,10 +55,7 @@ impl LogLines {
 
 impl Way {
     fn ring_bell(&mut self) {
-        if self.bell.due(ALL_ANSWERS) {
-            // A full socket means that the parent has bells enough to hear.
-            let flags = SendFlags::NOSIGNAL | SendFlags::DONTWAIT;
-            let _ = rustix::net::send(std::io::stdin(), &[1], flags);
-        }
+        // That nobody hears it shows elsewhere.
+        let _ = wake(&mut self.bell, ALL_ANSWERS, std::io::stdin());
     }
 }

@@ -1,6 +1,6 @@
 //! Deaths at events, conditions and barriers, and what becomes of those who wait there.
 
-use super::super::{Acquired, Broken, Party, Place, condition};
+use super::super::{Acquired, Broken, Failure, Party, Place, condition};
 use super::{LONG, Stage, asleep, each_death, within};
 use crate::types::Object;
 use std::cell::Cell;
@@ -40,18 +40,21 @@ fn an_event_is_set_or_is_not_and_wakes_who_waits() {
     });
 }
 
+/// Waits for a notification of a condition.
+fn is_notified(party: &Party, condition: Place) -> Result<bool, Failure> {
+    let _ = party.acquire(condition, None).unwrap();
+    let notified = party.wait_condition(condition, within(LONG), within(LONG));
+    party.release_condition(condition).unwrap();
+    notified
+}
+
 #[test]
 fn a_notification_wakes_one_who_lives() {
     // It dies while it notifies and releases the lock.
     each_death(&[false, true], |stage| {
         let place = stage.make(Object::Condition, 0);
         let (other, third) = (stage.other().party.clone(), stage.other().party.clone());
-        let wait = || {
-            let _ = other.acquire(place, None).unwrap();
-            let notified = other.wait_condition(place, within(LONG), within(LONG));
-            other.release_condition(place).unwrap();
-            notified
-        };
+        let wait = || is_notified(&other, place);
         thread::scope(|scope| {
             let waiting = asleep(scope, wait);
             let _ = stage.before(|party| party.acquire(place, None)).unwrap();
@@ -70,12 +73,7 @@ fn a_notification_wakes_one_who_lives() {
         let place = stage.make(Object::Condition, 0);
         let (other, third) = (stage.other().party.clone(), stage.other().party.clone());
         let _ = stage.before(|party| party.acquire(place, None)).unwrap();
-        let wait = || {
-            let _ = other.acquire(place, None).unwrap();
-            let notified = other.wait_condition(place, within(LONG), within(LONG));
-            other.release_condition(place).unwrap();
-            notified
-        };
+        let wait = || is_notified(&other, place);
         thread::scope(|scope| {
             let waiting = Cell::new(None);
             let meanwhile = || {
