@@ -206,10 +206,10 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         shows: LOST_WAKE,
     },
     Mutant {
-        name: "the_parent_looks_only_if_the_ring_is_full_now",
-        from: "let may_have = self.published - self.looked >= CAPACITY as u64;",
-        to: "let may_have = self.published - self.taken >= CAPACITY as u64;",
-        model: "a_long_answer",
+        name: "the_parent_looks_as_if_it_had_taken_all",
+        from: "self.looked = self.taken;",
+        to: "self.looked = self.published;",
+        model: "a_long_answer_in_bites",
         shows: LOST_WAKE,
     },
     Mutant {

@@ -45,6 +45,7 @@ pub(crate) struct Lost<O> {
 
 /// One worker process.
 pub(crate) struct Link<O> {
+    /// The first of all, so that it is reaped before its seat is free for another.
     process: Process,
     control: OwnedFd,
     requests: Writer,

@@ -22,7 +22,11 @@
 //! **Sleeping.** A side that finds nothing to do first spins, then says that it sleeps (`parked`, `wake`), then looks
 //! once more, then blocks in a read of the control socket. The other side first publishes, then looks whether its peer
 //! sleeps, then rings by writing a byte. Between the two steps of each side stands a full fence, so at least one of
-//! them sees the other, and no wake is lost. To take bytes publishes as well: it gives space, for which a peer may sleep.
+//! them sees the other, and no wake is lost. To take bytes publishes as well: it gives space, for which a worker may sleep.
+//! But the parent need not look after each of its takes, which would be a fence for each short answer. Say that it looked,
+//! after the fence, when it had taken `L` bytes. A worker that falls asleep later has seen that they were taken; it sleeps only when
+//! the ring is full, so it has published `L` and a capacity by then; and it has rung, so the parent comes, sees that much
+//! published, and then looks.
 //!
 //! `wake` holds the number of answers after which the parent wants to be woken, always the last one of a chunk, so that a
 //! parent who waits for many is not woken by each, and a worker need look only there. Besides it looks where the ring is

@@ -18,6 +18,14 @@ fn a_wrong_name_or_item_is_told_with_what_is_wanted() {
         .run()
         .is(2, "")
         .says("hint: use `starmap`");
+    line("call arith product(1,2)")
+        .run()
+        .is(2, "")
+        .says("it takes 3 arguments, `product: func(a: s64, b: s64, c: s64) -> s64`");
+    line("starmap arith square (1) 2")
+        .run()
+        .is(2, "")
+        .says("item 2, `2`: it takes one argument");
     line("map faults counter 1")
         .run()
         .is(2, "")

@@ -105,10 +105,10 @@ impl<const C: usize> Reader<C> {
         self.index.available(&self.peer.published)
     }
 
-    pub(crate) fn take(&mut self, into: &mut Vec<u8>) -> Result<usize, OutOfBounds> {
+    pub(crate) fn take(&mut self, into: &mut Vec<u8>, most: usize) -> Result<usize, OutOfBounds> {
         let peer = &self.peer;
         self.index
-            .take(C, &peer.published, &self.own.taken, |place, length| {
+            .take(most, &peer.published, &self.own.taken, |place, length| {
                 into.extend((place..place + length).map(|place| peer.bytes[place % C].get()));
             })
     }

@@ -62,6 +62,7 @@ tests! {
     both_sleep_twice
     a_long_answer
     a_long_answer_behind_a_short_one
+    a_long_answer_in_bites
     long_requests
     jobs_for_an_idle_worker
     a_second_round

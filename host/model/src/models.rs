@@ -31,7 +31,7 @@ pub(crate) fn bytes_to_the_parent() {
         let sender = thread::spawn(move || send(&mut writer));
         let mut received = Vec::new();
         while received.len() < STREAM.len() {
-            if reader.take(&mut received).expect("sound indices") == 0 {
+            if reader.take(&mut received, 2).expect("sound indices") == 0 {
                 thread::yield_now();
             }
             assert_eq!(received, STREAM[..received.len()]);
@@ -168,6 +168,19 @@ pub(crate) fn a_long_answer_behind_a_short_one() {
         parent.wait(4);
         assert_eq!(worker.join().unwrap(), [1, 2]);
         assert_eq!(parent.answered, [1, 2, 2, 2]);
+    });
+}
+
+/// The same for a parent that leaves some of what is there for later.
+pub(crate) fn a_long_answer_in_bites() {
+    check("a_long_answer_in_bites", Some(2), || {
+        let (mut parent, mut worker) = channel::<2>();
+        parent.bite = 1;
+        parent.feed(&[1], 5);
+        let worker = thread::spawn(move || worker.serve(5));
+        parent.wait(5);
+        assert_eq!(worker.join().unwrap(), 1);
+        assert_eq!(parent.answered, [1; 5]);
     });
 }
 

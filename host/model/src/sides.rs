@@ -31,6 +31,7 @@ pub(crate) fn channel<const C: usize>() -> (Parent<C>, Worker<C>) {
         asked: 0,
         naps: 0,
         answered: Vec::new(),
+        bite: C,
     };
     let worker = Worker {
         bell: Bell::new(&own),
@@ -131,6 +132,8 @@ pub(crate) struct Parent<const C: usize> {
     naps: u16,
     /// The bytes of all answers.
     pub(crate) answered: Vec<u8>,
+    /// How many of them it takes at a time at most.
+    pub(crate) bite: usize,
 }
 
 /// Jobs that are not all answered yet.
@@ -176,7 +179,7 @@ impl<const C: usize> Parent<C> {
     pub(crate) fn collect(&mut self) -> bool {
         let taken = self
             .answers
-            .take(&mut self.answered)
+            .take(&mut self.answered, self.bite)
             .expect("sound indices");
         if taken > 0 && self.answers.may_have_filled() {
             self.ring();

@@ -1,4 +1,4 @@
-//! A worker's process: started, watched, killed, reaped. What is known of it here is the kernel's word, not the worker's.
+//! A worker's process once it runs: watched, killed, reaped. What is known of it here is the kernel's word, not the worker's.
 //!
 //! Owning is reaping: to drop one kills it and waits for its end.
 
@@ -18,6 +18,8 @@ pub(super) struct Process {
 }
 
 impl Process {
+    /// Takes over a child that was just started.
+    ///
     /// # Errors
     ///
     /// The system gives no descriptor of it. Without one it could not be watched, and it is ended while it is still ours.

@@ -160,9 +160,11 @@ impl Task {
             Run::Fault { .. } => true,
         };
         inbox.runs.push_back(run);
-        let missing = self.missing.fetch_sub(came, Ordering::Release);
-        debug_assert!(missing >= came, "a job has one outcome");
-        if self.home == Home::Stream || missing == came {
+        let strike = |missing: u64| Some(missing.saturating_sub(came));
+        let missing = (self.missing)
+            .fetch_update(Ordering::Release, Ordering::Relaxed, strike)
+            .unwrap_or_default();
+        if self.home == Home::Stream || missing <= came {
             std::mem::take(&mut inbox.waiters)
         } else {
             Vec::new()

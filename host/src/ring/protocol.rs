@@ -140,9 +140,7 @@ impl<const CAPACITY: usize> Reading<CAPACITY> {
         taken.store(self.taken, Ordering::Release);
     }
 
-    /// Whether the writer may be waiting for the space that was just given back, so that one has to look whether it sleeps. It
-    /// waits when it has published a whole capacity since any index that it can have seen, and after the last look it can
-    /// have seen none before that look's.
+    /// Whether the writer may be waiting for the space that was just given back, so that one has to look whether it sleeps.
     #[inline]
     pub(super) fn may_have_filled(&mut self) -> bool {
         let may_have = self.published - self.looked >= CAPACITY as u64;

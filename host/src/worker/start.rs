@@ -25,7 +25,7 @@ const OWN_BYTES: u64 = 1 << 30;
 /// How many descriptors a worker without granted directories may have; it uses 6, and can open none.
 const DESCRIPTORS: u64 = 32;
 
-/// Does all that. Gives the worker, and what stands around it now.
+/// Starts the worker and shuts it in: gives what serves, and the walls that stand.
 pub(super) fn server(control: BorrowedFd<'_>) -> anyhow::Result<(Server<'_>, Vec<WallReport>)> {
     lockdown::arrive().context("cannot let go of what was inherited")?;
     let Received {

@@ -1,7 +1,7 @@
 //! What the text of one job must be: the value of the only parameter, or a tuple with all of them.
 
 use crate::exit::Failure;
-use host::value::{Handle, TextError, wave};
+use host::value::{Handle, Problem, TextError, wave};
 use host::{Function, Type, Value};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -14,8 +14,8 @@ pub(crate) type Named = Arc<BTreeMap<String, Handle>>;
 pub(crate) struct Form {
     /// The type of what is written.
     pub ty: Type,
-    /// The function's name, for errors.
-    function: String,
+    /// The function, for errors.
+    function: Function,
     /// The shared objects that may be named.
     objects: Named,
     /// Whether `ty` is the only parameter's type, not the tuple of all.
@@ -29,7 +29,7 @@ impl Form {
         match function.params.as_slice() {
             [only] => Ok(Form {
                 ty: only.ty.clone(),
-                function: name.clone(),
+                function: function.clone(),
                 objects: objects.clone(),
                 alone: true,
             }),
@@ -54,7 +54,7 @@ impl Form {
             .collect();
         Form {
             ty: Type::Tuple(types),
-            function: function.name.clone(),
+            function: function.clone(),
             objects: objects.clone(),
             alone: false,
         }
@@ -75,6 +75,14 @@ impl Form {
 
     /// The failure when something written, which stands at `place`, is not of this form.
     pub(crate) fn misfit(&self, place: &str, error: &TextError) -> Failure {
-        Failure::command_line(format!("`{}` cannot take {place}: {error}", self.function))
+        let name = &self.function.name;
+        let is_whole = error.path.is_empty() && matches!(error.problem, Problem::Mismatch { .. });
+        let why = match self.function.params.len() {
+            _ if self.alone || !is_whole => error.to_string(),
+            0 => format!("it takes no arguments, `{}`", self.function),
+            1 => format!("it takes one argument, `{}`", self.function),
+            count => format!("it takes {count} arguments, `{}`", self.function),
+        };
+        Failure::command_line(format!("`{name}` cannot take {place}: {why}"))
     }
 }

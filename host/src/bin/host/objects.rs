@@ -3,17 +3,18 @@
 
 use crate::args::{Format, ObjectArgs};
 use crate::exit::Failure;
-use crossbeam_channel::bounded;
+use crossbeam_channel::unbounded;
 use host::shared::{Array, ArrayF64, Datum, Dict, Key, List, Queue, Value, ValueF64, ValueU64};
 use host::value::Handle;
 use host::{Manager, Shared};
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-/// How long a manager may take to answer when all jobs are done, before its objects are given up.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// How long a manager may take to say what its objects hold, when all jobs are done: many times what as much as it keeps by
+/// default takes.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The objects, and the memory that they are in.
 #[derive(Debug)]
@@ -192,15 +193,9 @@ impl Objects {
     /// What is in the objects now, a line each: those that hold something.
     pub(crate) fn show(&self, format: Format) -> String {
         let mut lines = String::new();
-        let manager_answers = self.manager_answers();
+        let mut managed = self.managed();
         for (name, object) in &self.named {
-            let content = match object {
-                Object::Dict(_) | Object::Bucket(_) | Object::List(_) if !manager_answers => {
-                    Some(lost("the manager gives no answer"))
-                }
-                object => object.content(),
-            };
-            let Some(content) = content else {
+            let Some(content) = managed.remove(name).or_else(|| object.content()) else {
                 continue;
             };
             let written = match format {
@@ -215,19 +210,29 @@ impl Objects {
         lines
     }
 
-    /// Whether the manager still does what it is asked. One that was stopped never would, and who asks it waits for that long.
-    fn manager_answers(&self) -> bool {
-        let Some(manager) = self.manager.clone() else {
-            return true;
-        };
-        let (done, answered) = bounded(1);
-        thread::spawn(move || {
-            // That it is gone is an answer, too.
-            let _ = manager.stats();
-            // Nobody listens any more if it took too long.
-            let _ = done.send(());
+    /// What is in the objects of the manager. One that was stopped never says, so nobody waits for it longer than [`PATIENCE`].
+    fn managed(&self) -> BTreeMap<String, String> {
+        let (reads, mut contents): (Vec<_>, BTreeMap<_, _>) = (self.named.iter())
+            .filter_map(|(name, object)| {
+                let unread = (name.clone(), lost("the manager gives no answer"));
+                Some(((name.clone(), object.read()?), unread))
+            })
+            .unzip();
+        if reads.is_empty() {
+            return contents;
+        }
+        let (told, heard) = unbounded();
+        let reader = thread::Builder::new().spawn(move || {
+            for (name, read) in reads {
+                // Nobody listens any more if it took too long.
+                let _ = told.send((name, read()));
+            }
         });
-        answered.recv_timeout(PATIENCE).is_ok()
+        let end = Instant::now() + PATIENCE;
+        while let (Ok(_), Ok((name, content))) = (&reader, heard.recv_deadline(end)) {
+            contents.insert(name, content);
+        }
+        contents
     }
 }
 
@@ -246,7 +251,7 @@ impl Object {
         }
     }
 
-    /// What it holds, written so that it is WAVE and JSON. What is left in a queue is taken out of it.
+    /// What it holds, written so that it is WAVE and JSON, if it is no manager's. What is left in a queue is taken out of it.
     fn content(&self) -> Option<String> {
         match self {
             Object::Value(value) => Some(value.get().to_string()),
@@ -258,19 +263,30 @@ impl Object {
                 let left = std::iter::from_fn(|| queue.get_within(Duration::ZERO).ok());
                 Some(list(left.map(|item| datum(&item))))
             }
-            Object::Dict(dict) => Some(match dict.entries() {
-                Ok(entries) => entry_list(entries, datum),
+            Object::Dict(_) | Object::Bucket(_) | Object::List(_) | Object::Mute(..) => None,
+        }
+    }
+
+    /// How to ask the manager what it holds, if it is one of a manager's.
+    fn read(&self) -> Option<Box<dyn FnOnce() -> String + Send>> {
+        fn entries(dict: &Dict, show: fn(&Datum) -> String) -> Box<dyn FnOnce() -> String + Send> {
+            let dict = dict.clone();
+            Box::new(move || match dict.entries() {
+                Ok(entries) => entry_list(entries, show),
                 Err(error) => lost(&error.to_string()),
-            }),
-            Object::Bucket(dict) => Some(match dict.entries() {
-                Ok(entries) => entry_list(entries, value),
-                Err(error) => lost(&error.to_string()),
-            }),
-            Object::List(items) => Some(match items.slice(0, u64::MAX) {
-                Ok(items) => list(items.iter().map(datum)),
-                Err(error) => lost(&error.to_string()),
-            }),
-            Object::Mute(..) => None,
+            })
+        }
+        match self {
+            Object::Dict(dict) => Some(entries(dict, datum)),
+            Object::Bucket(dict) => Some(entries(dict, value)),
+            Object::List(items) => {
+                let items = items.clone();
+                Some(Box::new(move || match items.slice(0, u64::MAX) {
+                    Ok(items) => list(items.iter().map(datum)),
+                    Err(error) => lost(&error.to_string()),
+                }))
+            }
+            _ => None,
         }
     }
 }
