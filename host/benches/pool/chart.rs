@@ -58,12 +58,12 @@ const GROUPS: [Group; 7] = [
         (7, "Python `Pool.apply`"),
     ),
     group(
-        "Start to the first result",
+        "Start to the first result, 2 workers, code cached",
         (9, "build to the first result, 2"),
         (9, "Python `Pool`, forked"),
     ),
     group(
-        "Memory of an idle worker",
+        "Private memory of a worker, of 16 idle",
         (11, "private memory"),
         (11, "Python `Pool`, forked"),
     ),
@@ -176,7 +176,7 @@ pub(crate) fn svg(report: &Report) -> String {
         y += GAP;
     }
     let note = format!(
-        "{}, {}. Two workers; each step is ten times the last.",
+        "{}, {}. Two workers unless it says otherwise; each step is ten times the last.",
         report.date, report.machine
     );
     svg.text((24.0, bottom + 44.0), FOOT, &note);

@@ -10,7 +10,7 @@ use rayon::prelude::*;
 
 /// A component with a batch form. The call is the same: `map` finds the batch form by itself.
 const WITH_BATCH: &str = "arith";
-/// One without, so that its jobs are called one by one, as in row 3.
+/// One without, whose jobs are swept as in row 3: each is a call, without leaving the guest.
 const WITHOUT_BATCH: &str = "bare";
 
 pub(crate) fn square(bench: &Bench) -> Result<Vec<Line>> {
@@ -34,7 +34,7 @@ pub(crate) fn square(bench: &Bench) -> Result<Vec<Line>> {
     );
     Ok(vec![
         line.goal(Goal::AtLeast(100e6))
-            .beside("`map square`, one by one", measured.median(single))
+            .beside("`map square`, swept", measured.median(single))
             .beside("rayon, native code", measured.median(native))
             .beside("numpy, one array", measured.median(numpy)),
     ])

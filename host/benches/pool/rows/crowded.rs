@@ -25,12 +25,16 @@ const MEASURES: [Measure; 6] = [
         let square = side.arith.func::<i64, i64>("square")?;
         each(bench.jobs(20_000), || Ok(square.apply(12)?))
     }),
-    ("`map square`", Unit::JobsPerSecond, |bench, side| {
-        let jobs = bench.jobs(1_000_000);
-        one(rate(jobs, || {
-            Ok(side.arith.map::<i64>("square", 0..jobs)?)
-        }))
-    }),
+    (
+        "`map square` with `square-batch`",
+        Unit::JobsPerSecond,
+        |bench, side| {
+            let jobs = bench.jobs(1_000_000);
+            one(rate(jobs, || {
+                Ok(side.arith.map::<i64>("square", 0..jobs)?)
+            }))
+        },
+    ),
     (
         "`map square`, an instance for each job",
         Unit::JobsPerSecond,

@@ -8,7 +8,7 @@ use anyhow::Result;
 
 pub(crate) fn square(bench: &Bench) -> Result<Vec<Line>> {
     let jobs = bench.jobs(1_000_000);
-    // A component without a batch form, so that each job is a call of its own.
+    // A component without a batch form: the worker calls it for one job after the other, without leaving the guest.
     let pool = bench.pool("bare", 2)?;
     let mut turns = bench.turns();
     let ours = turns.figure(|| rate(jobs, || Ok(pool.map::<i64>("square", 0..i64::from(jobs))?)));
@@ -22,7 +22,7 @@ pub(crate) fn square(bench: &Bench) -> Result<Vec<Line>> {
     let measured = turns.run()?;
 
     let line = Line::new(
-        "`map square`, an instance for each worker",
+        "`map square`, an instance for each worker, swept",
         Unit::JobsPerSecond,
         measured.median(ours),
     );

@@ -62,7 +62,7 @@ pub(crate) fn hand_over(bench: &Bench) -> Result<Vec<Line>> {
     let measured = turns.run()?;
     Ok(vec![
         Line::new(
-            "a lock handed to a job that waits for it",
+            "a condition's turn handed to a job that waits for it",
             Unit::Seconds,
             measured.median(ours),
         )
