@@ -221,11 +221,9 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     },
     Mutant {
         name: "the_parent_notes_a_look_that_it_did_not_take",
-        from: "            self.looked = self.taken;
-        }
+        from: "        if may_have {
 ",
-        to: "        }
-        self.looked = self.taken;
+        to: "        if may_have || self.published > 0 {
 ",
         model: "a_long_answer_behind_a_short_one",
         shows: LOST_WAKE,
