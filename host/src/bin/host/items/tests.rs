@@ -114,7 +114,7 @@ fn tuples_have_all_arguments() {
         .expect_err("one is missing");
     assert_eq!(
         failure.message,
-        "`f` cannot take item 1, `(1)`: wanted tuple<s64, string>, found `(1)`"
+        "`f` cannot take item 1, `(1)`: it takes 2 arguments, `f: func(x: s64, x: string)`"
     );
     let none = Items::call("()", Form::tuple(&function(&[]), &Named::default())).unwrap();
     assert_eq!(none.arguments().collect::<Vec<_>>(), [Vec::<Value>::new()]);
