@@ -12,8 +12,8 @@ use std::fmt::Write;
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// How long a manager may take to say what its objects hold, when all jobs are done: many times what as much as it keeps by
-/// default takes.
+/// How long a manager may take to say what its objects hold, when all jobs are done: long, as a busy machine may need it, and the
+/// other way would be never to end.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The objects, and the memory that they are in.
