@@ -106,6 +106,7 @@ impl<O> Link<O> {
     }
 
     /// How many chunks are not answered yet.
+    #[inline]
     pub(crate) fn chunks(&self) -> usize {
         self.flight.chunks()
     }
@@ -116,6 +117,7 @@ impl<O> Link<O> {
     }
 
     /// The chunk whose jobs run now, and how many of them are answered.
+    #[inline]
     pub(crate) fn running(&self) -> Option<(&Chunk<O>, u32)> {
         self.flight.front()
     }
@@ -183,6 +185,12 @@ impl<O> Link<O> {
         Ok(true)
     }
 
+    /// Whether the guest may log.
+    #[inline]
+    pub(crate) fn logs(&self) -> bool {
+        self.lines.is_some()
+    }
+
     /// Whether the guest has logged something.
     pub(crate) fn has_lines(&mut self) -> Result<bool, Broken> {
         match &mut self.lines {
@@ -211,8 +219,8 @@ impl<O> Link<O> {
         self.flight.is_streaming()
     }
 
-    /// Takes back the batches whose jobs have to be asked one by one.
-    pub(crate) fn take_refused(&mut self) -> Vec<Chunk<O>> {
+    /// Takes back a batch whose jobs have to be asked one by one, the last one first.
+    pub(crate) fn take_refused(&mut self) -> Option<Chunk<O>> {
         self.flight.take_refused()
     }
 
@@ -230,6 +238,7 @@ impl<O> Link<O> {
 
     /// Whether there are answers to collect, or there is space for what is not sent yet: no bell rings for that to one
     /// who fell asleep just as the space came.
+    #[inline]
     pub(crate) fn has_work(&mut self) -> Result<bool, Broken> {
         Ok(self.answers.available()? > 0 || self.flight.has_unsent() && self.requests.space()? > 0)
     }

@@ -295,11 +295,13 @@ pub(crate) struct Reader {
 
 impl Reader {
     /// How many bytes can be taken now.
+    #[inline]
     pub(crate) fn available(&mut self) -> Result<usize, OutOfBounds> {
         self.index.available(self.peer.word(Word::Published))
     }
 
     /// Takes all there is: copies it once to the end of `into`, and says how many bytes it was.
+    #[inline]
     pub(crate) fn take(&mut self, into: &mut Vec<u8>) -> Result<usize, OutOfBounds> {
         let available = self.available()?;
         into.reserve(available);

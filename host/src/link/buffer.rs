@@ -12,7 +12,43 @@ const KEPT: usize = 8;
 const KEPT_BYTES: usize = 40 << 20;
 
 thread_local! {
-    static SPARE: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
+    static SPARE: RefCell<Spare> = const { RefCell::new(Spare::new()) };
+}
+
+/// A thread's spare buffers.
+struct Spare {
+    /// The largest last.
+    buffers: Vec<Vec<u8>>,
+    /// What they can hold together.
+    bytes: usize,
+}
+
+impl Spare {
+    const fn new() -> Spare {
+        Spare {
+            buffers: Vec::new(),
+            bytes: 0,
+        }
+    }
+
+    #[inline]
+    fn take(&mut self) -> Vec<u8> {
+        let buffer = self.buffers.pop().unwrap_or_default();
+        self.bytes -= buffer.capacity();
+        buffer
+    }
+
+    fn keep(&mut self, buffer: Vec<u8>) {
+        let bytes = buffer.capacity();
+        if self.buffers.len() == KEPT || self.bytes + bytes > KEPT_BYTES {
+            return;
+        }
+        let smaller = |other: &Vec<u8>| other.capacity() <= bytes;
+        let place = (self.buffers.iter()).rposition(smaller);
+        self.buffers
+            .insert(place.map_or(0, |place| place + 1), buffer);
+        self.bytes += bytes;
+    }
 }
 
 /// Bytes in a vector that goes back to its thread's spare ones.
@@ -21,8 +57,9 @@ pub(crate) struct Buffer(Vec<u8>);
 
 impl Buffer {
     /// An empty one: the largest that is spare.
+    #[inline]
     pub(crate) fn new() -> Buffer {
-        Buffer(SPARE.with_borrow_mut(Vec::pop).unwrap_or_default())
+        Buffer(SPARE.with_borrow_mut(Spare::take))
     }
 
     /// Makes room for so many bytes in all.
@@ -49,14 +86,7 @@ impl Drop for Buffer {
         }
         bytes.clear();
         // In a thread that ends there is nothing to keep it for.
-        let _ = SPARE.try_with(|spare| {
-            let mut spare = spare.borrow_mut();
-            let kept: usize = spare.iter().map(Vec::capacity).sum();
-            if spare.len() < KEPT && kept + bytes.capacity() <= KEPT_BYTES {
-                let place = spare.partition_point(|other| other.capacity() <= bytes.capacity());
-                spare.insert(place, bytes);
-            }
-        });
+        let _ = SPARE.try_with(|spare| spare.borrow_mut().keep(bytes));
     }
 }
 

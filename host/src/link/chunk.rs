@@ -47,13 +47,14 @@ pub(crate) enum Asked {
     AsSweep,
 }
 
-impl<O> Chunk<O> {
-    /// The frame of the head, which is always the first.
-    const HEAD_BYTES: usize = Header::BYTES + ChunkHead::BYTES;
-    /// Where the items of a list start: behind its header and their number.
-    const LIST_START: usize = Self::HEAD_BYTES + Header::BYTES + 4;
+/// The frame of the head, which is always the first.
+const HEAD_BYTES: usize = Header::BYTES + ChunkHead::BYTES;
+/// Where the items of a list start: behind its header and their number.
+const LIST_START: usize = HEAD_BYTES + Header::BYTES + 4;
 
+impl<O> Chunk<O> {
     /// A chunk for this function, without jobs yet.
+    #[inline]
     pub(crate) fn new(owner: O, function: u32, first: u64) -> Chunk<O> {
         Chunk {
             owner,
@@ -62,7 +63,7 @@ impl<O> Chunk<O> {
             count: 0,
             attempts: 0,
             losses: 0,
-            frames: zeros(Self::HEAD_BYTES),
+            frames: zeros::<HEAD_BYTES>(),
             lent: None,
             list: None,
             item_bytes: None,
@@ -72,7 +73,7 @@ impl<O> Chunk<O> {
     /// The same for jobs that are one list.
     pub(crate) fn list(owner: O, function: u32, first: u64, asked: Asked) -> Chunk<O> {
         Chunk {
-            frames: zeros(Self::LIST_START),
+            frames: zeros::<LIST_START>(),
             list: Some((asked, Vec::new())),
             ..Chunk::new(owner, function, first)
         }
@@ -128,12 +129,14 @@ impl<O> Chunk<O> {
     }
 
     /// How many bytes travel.
+    #[inline]
     pub(crate) fn bytes(&self) -> usize {
         let lent = self.lent.as_ref().map_or(0, Loan::len);
         (self.frames.len() + lent).next_multiple_of(8)
     }
 
     /// Does something with the next bytes after so many, with some of them or all.
+    #[inline]
     pub(super) fn after<T>(&self, sent: usize, with: impl FnOnce(&[u8]) -> T) -> T {
         match (&self.lent, sent.checked_sub(self.frames.len())) {
             (Some(lent), Some(read)) if read < lent.len() => {
@@ -161,10 +164,10 @@ impl<O> Chunk<O> {
             attempt: self.attempts + 1,
         };
         self.frames[..Header::BYTES].copy_from_slice(&header.encode());
-        self.frames[Header::BYTES..Self::HEAD_BYTES].copy_from_slice(&head.encode());
+        self.frames[Header::BYTES..HEAD_BYTES].copy_from_slice(&head.encode());
         if let Some((asked, ends)) = &self.list {
-            let list = Self::HEAD_BYTES + Header::BYTES;
-            let end = ends.last().map_or(Self::LIST_START, |&end| end as usize);
+            let list = HEAD_BYTES + Header::BYTES;
+            let end = ends.last().map_or(LIST_START, |&end| end as usize);
             let header = Header {
                 kind: match asked {
                     Asked::AsBatch => Kind::Batch,
@@ -173,10 +176,9 @@ impl<O> Chunk<O> {
                 job: self.first as u32,
                 length: (end - list) as u32,
             };
-            self.frames[Self::HEAD_BYTES..list].copy_from_slice(&header.encode());
-            self.frames[list..Self::LIST_START].copy_from_slice(&self.count.to_le_bytes());
-            self.frames
-                .resize(Self::HEAD_BYTES + header.frame_bytes(), 0);
+            self.frames[HEAD_BYTES..list].copy_from_slice(&header.encode());
+            self.frames[list..LIST_START].copy_from_slice(&self.count.to_le_bytes());
+            self.frames.resize(HEAD_BYTES + header.frame_bytes(), 0);
         }
     }
 
@@ -188,7 +190,7 @@ impl<O> Chunk<O> {
         let mut chunk = Chunk::new(self.owner, function, self.first);
         chunk.losses = self.losses;
         chunk.item_bytes = self.item_bytes;
-        let mut start = Self::LIST_START;
+        let mut start = LIST_START;
         for end in ends {
             let arguments = &self.frames[start..end as usize];
             start = end as usize;
@@ -202,6 +204,7 @@ impl<O> Chunk<O> {
     }
 
     /// The answers to a row of its jobs, of which so many were answered before.
+    #[inline]
     pub(super) fn answers(&self, answered: u32, row: &Row, frames: Buffer) -> Answers {
         Answers {
             first: self.first + u64::from(answered),
@@ -211,10 +214,8 @@ impl<O> Chunk<O> {
             is_list: row.is_list,
             attempt: if answered == 0 { self.attempts + 1 } else { 1 },
             is_accounted: row.is_accounted,
-            accounts: Vec::new().into_iter(),
-            frames,
-            landed: None,
-            read: 0,
+            accounts: Vec::new(),
+            came: Came::Frames(frames, 0),
         }
     }
 
@@ -223,13 +224,13 @@ impl<O> Chunk<O> {
         if answered > 0 {
             if let Some((_, ends)) = &mut self.list {
                 let end = ends[answered as usize - 1];
-                self.frames.drain(Self::LIST_START..end as usize);
+                self.frames.drain(LIST_START..end as usize);
                 ends.drain(..answered as usize);
-                let moved = end - Self::LIST_START as u32;
+                let moved = end - LIST_START as u32;
                 ends.iter_mut().for_each(|end| *end -= moved);
             } else {
                 let end = self.frame_end(answered);
-                self.frames.drain(Self::HEAD_BYTES..end);
+                self.frames.drain(HEAD_BYTES..end);
             }
             self.first += u64::from(answered);
             self.count -= answered;
@@ -263,7 +264,7 @@ impl<O> Chunk<O> {
 
     /// Where the frame of the job with this place in the chunk starts.
     fn frame_end(&self, jobs: u32) -> usize {
-        (0..jobs).fold(Self::HEAD_BYTES, |end, _| {
+        (0..jobs).fold(HEAD_BYTES, |end, _| {
             let header = self.frames[end..]
                 .first_chunk()
                 .copied()
@@ -290,12 +291,17 @@ pub(crate) struct Answers {
     attempt: u32,
     /// Whether each has an account at its end.
     is_accounted: bool,
-    /// What is believed of them.
-    accounts: std::vec::IntoIter<Account>,
-    frames: Buffer,
-    /// The only answer, if it came by itself.
-    landed: Option<Landing>,
-    read: usize,
+    /// What is believed of them, the last one first.
+    accounts: Vec<Account>,
+    came: Came,
+}
+
+/// The answers themselves.
+enum Came {
+    /// In frames, of which so many bytes were read.
+    Frames(Buffer, usize),
+    /// There is one, which is all numbers.
+    Landed(Landing),
 }
 
 /// The answer to one job.
@@ -329,12 +335,15 @@ impl Encoded<'_> {
 impl Answers {
     /// How many bytes they came in.
     pub(crate) fn bytes(&self) -> usize {
-        self.frames.len() + self.landed.as_ref().map_or(0, Landing::bytes)
+        match &self.came {
+            Came::Frames(frames, _) => frames.len(),
+            Came::Landed(numbers) => numbers.bytes(),
+        }
     }
 
     /// The answer to one job, which is all numbers.
     pub(super) fn landed(mut self, numbers: Landing) -> Answers {
-        self.landed = Some(numbers);
+        self.came = Came::Landed(numbers);
         self
     }
 
@@ -343,9 +352,12 @@ impl Answers {
     pub(crate) fn settle(&mut self, bounds: &Bounds, left: &mut Duration) -> Totals {
         let mut totals = Totals::default();
         let mut accounts = Vec::with_capacity(self.count as usize);
-        let mut frames = &self.frames[self.read..];
+        let Came::Frames(frames, read) = &self.came else {
+            return totals;
+        };
+        let mut frames = &frames[*read..];
         while let Some(header) = frames.first_chunk().copied().and_then(Header::decode) {
-            let payload = frames.get(Header::BYTES..Header::BYTES + header.length as usize);
+            let payload = frames.get(header.payload());
             let split = payload
                 .filter(|_| self.is_accounted)
                 .and_then(Account::split);
@@ -357,35 +369,37 @@ impl Answers {
             accounts.push(believed);
             frames = frames.get(header.frame_bytes()..).unwrap_or_default();
         }
-        self.accounts = accounts.into_iter();
+        accounts.reverse();
+        self.accounts = accounts;
         totals
     }
 
     /// The results, if they are the bytes of a list. Of other answers nothing: they come one by one.
     pub(crate) fn list(&self) -> Option<&[u8]> {
-        let header = Header::decode(*self.frames.first_chunk()?)?;
-        (self.is_list).then(|| &self.frames[Header::BYTES..Header::BYTES + header.length as usize])
+        let Came::Frames(frames, _) = &self.came else {
+            return None;
+        };
+        let header = Header::decode(*frames.first_chunk()?)?;
+        self.is_list.then(|| &frames[header.payload()])
     }
 
     /// The next answer of those that come one by one.
     #[inline]
     pub(crate) fn next(&mut self) -> Option<Answer<'_>> {
         self.count = self.count.checked_sub(1)?;
-        if let Some(numbers) = self.landed.take() {
-            return Some(Answer {
-                job: self.first,
-                attempt: self.attempt,
-                result: Ok(Encoded::Numbers(numbers)),
-                account: None,
-            });
+        if let Came::Landed(_) = self.came {
+            return self.next_landed();
         }
-        let frame = &self.frames[self.read..];
+        let Came::Frames(frames, read) = &mut self.came else {
+            return None;
+        };
+        let frame = &frames[*read..];
         let header = Header::decode(*frame.first_chunk()?)?;
-        let mut payload = frame.get(Header::BYTES..Header::BYTES + header.length as usize)?;
+        let mut payload = frame.get(header.payload())?;
         if self.is_accounted {
             payload = Account::split(payload)?.0;
         }
-        self.read += header.frame_bytes();
+        *read += header.frame_bytes();
         let job = self.first;
         self.first += 1;
         Some(Answer {
@@ -395,14 +409,27 @@ impl Answers {
                 Kind::Fault => Err(report(payload)),
                 _ => Ok(Encoded::Bytes(payload)),
             },
-            account: self.accounts.next(),
+            account: self.accounts.pop(),
         })
+    }
+
+    #[cold]
+    fn next_landed(&mut self) -> Option<Answer<'_>> {
+        match std::mem::replace(&mut self.came, Came::Frames(Buffer::new(), 0)) {
+            Came::Frames(..) => None,
+            Came::Landed(numbers) => Some(Answer {
+                job: self.first,
+                attempt: self.attempt,
+                result: Ok(Encoded::Numbers(numbers)),
+                account: None,
+            }),
+        }
     }
 }
 
-fn zeros(bytes: usize) -> Buffer {
+fn zeros<const BYTES: usize>() -> Buffer {
     let mut buffer = Buffer::new();
-    buffer.resize(bytes, 0);
+    buffer.extend_from_slice(&[0; BYTES]);
     buffer
 }
 

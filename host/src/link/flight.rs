@@ -15,6 +15,8 @@ use std::collections::VecDeque;
 
 pub(crate) struct Flight<O> {
     chunks: VecDeque<Flying<O>>,
+    /// How many of them were sent as a whole: the first ones.
+    whole: usize,
     /// Copied from the ring, but not yet a whole frame.
     inbox: Buffer,
     /// The front answer, where it is a long list of numbers, and how many bytes fill its frame up behind them.
@@ -53,6 +55,7 @@ impl<O> Flight<O> {
     pub(crate) fn new(max_result_bytes: u32, account_bytes: u32) -> Flight<O> {
         Flight {
             chunks: VecDeque::new(),
+            whole: 0,
             inbox: Buffer::new(),
             landing: None,
             max_result_bytes,
@@ -69,17 +72,20 @@ impl<O> Flight<O> {
     }
 
     /// How many chunks are not answered yet.
+    #[inline]
     pub(crate) fn chunks(&self) -> usize {
         self.chunks.len()
     }
 
     /// The chunk whose jobs run now, and how many of them are answered.
+    #[inline]
     pub(crate) fn front(&self) -> Option<(&Chunk<O>, u32)> {
         let front = self.chunks.front();
         front.map(|flying| (&flying.chunk, flying.answered))
     }
 
     /// Adds a chunk that is to be sent.
+    #[inline]
     pub(crate) fn push(&mut self, mut chunk: Chunk<O>) {
         chunk.seal();
         self.chunks.push_back(Flying {
@@ -95,15 +101,9 @@ impl<O> Flight<O> {
         mut write: impl FnMut(&[u8]) -> Result<usize, E>,
     ) -> Result<bool, E> {
         let mut sent = false;
-        // What is unsent stands at the end, so look for its start from there.
-        let unsent = |flying: &Flying<O>| flying.sent < flying.chunk.bytes();
-        let first = self
-            .chunks
-            .iter()
-            .rposition(|flying| !unsent(flying))
-            .map_or(0, |last| last + 1);
-        for flying in self.chunks.range_mut(first..) {
-            while unsent(flying) {
+        while let Some(flying) = self.chunks.get_mut(self.whole) {
+            let bytes = flying.chunk.bytes();
+            while flying.sent < bytes {
                 let written = flying.chunk.after(flying.sent, &mut write)?;
                 flying.sent += written;
                 sent |= written > 0;
@@ -111,6 +111,7 @@ impl<O> Flight<O> {
                     return Ok(sent);
                 }
             }
+            self.whole += 1;
         }
         Ok(sent)
     }
@@ -120,11 +121,13 @@ impl<O> Flight<O> {
         !self.inbox.is_empty() || self.landing.is_some() || self.has_unsent()
     }
 
+    #[inline]
     pub(crate) fn has_unsent(&self) -> bool {
-        (self.chunks.back()).is_some_and(|flying| flying.sent < flying.chunk.bytes())
+        self.whole < self.chunks.len()
     }
 
     /// Where the next bytes of answers go, if not into the inbox, before they are [read](Flight::read).
+    #[inline]
     pub(crate) fn landing(&mut self) -> Option<&mut Landing> {
         let landing = self.landing.as_mut().map(|(landing, _)| landing);
         landing.filter(|landing| landing.left() > 0)
@@ -151,7 +154,7 @@ impl<O> Flight<O> {
             if row.is_refusal {
                 start = row.end;
                 self.answered += u64::from(row.count);
-                let flying = self.chunks.pop_front();
+                let flying = self.pop_front();
                 self.refused.extend(flying.map(|flying| flying.chunk));
                 continue;
             }
@@ -193,6 +196,7 @@ impl<O> Flight<O> {
     }
 
     /// Passes on answers of the front chunk, without one that comes too late.
+    #[inline]
     fn pass_on(&mut self, mut answers: Answers, deliver: &mut impl FnMut(&O, Answers)) {
         let Some(flying) = self.chunks.front_mut() else {
             return;
@@ -207,8 +211,15 @@ impl<O> Flight<O> {
         self.answered += u64::from(count);
         flying.answered += count;
         if flying.answered == flying.chunk.count {
-            self.chunks.pop_front();
+            self.pop_front();
         }
+    }
+
+    /// Takes out the front chunk, which was answered, and so had been sent.
+    #[inline]
+    fn pop_front(&mut self) -> Option<Flying<O>> {
+        self.whole = self.whole.saturating_sub(1);
+        self.chunks.pop_front()
     }
 
     /// Takes memory for the rest of a long answer at once, now that its length is known and was checked.
@@ -253,9 +264,10 @@ impl<O> Flight<O> {
         Some(landing)
     }
 
-    /// Takes back the batches whose jobs have to be asked one by one.
-    pub(crate) fn take_refused(&mut self) -> Vec<Chunk<O>> {
-        std::mem::take(&mut self.refused)
+    /// Takes back a batch whose jobs have to be asked one by one, the last one first.
+    #[inline]
+    pub(crate) fn take_refused(&mut self) -> Option<Chunk<O>> {
+        self.refused.pop()
     }
 
     /// Gives up on the job that runs, if it is known which one that is: its answer will not count. Gives back whose it is, its
@@ -283,6 +295,7 @@ impl<O> Flight<O> {
     {
         let mut running = None;
         let mut waiting = Vec::new();
+        self.whole = 0;
         for (place, flying) in std::mem::take(&mut self.chunks).into_iter().enumerate() {
             let known = flying.knows_job();
             let mut rest = flying.chunk.skip(flying.answered);
@@ -357,7 +370,7 @@ impl<O> Flight<O> {
         if header.length < self.account_bytes {
             return Err(Broken("an answer without its account"));
         }
-        if flying.sent < flying.chunk.bytes() && place + 1 == flying.chunk.count {
+        if self.whole == 0 && place + 1 == flying.chunk.count {
             return Err(Broken("an answer to a job that it does not know yet"));
         }
         Ok(header)
@@ -381,7 +394,7 @@ impl<O> Flight<O> {
             }
         };
         let next = flying.chunk.first + u64::from(flying.answered);
-        if header.job != next as u32 & 0xff_ffff || flying.sent < flying.chunk.bytes() {
+        if header.job != next as u32 & 0xff_ffff || self.whole == 0 {
             return Err(Broken("an answer to another job than the one it was asked"));
         }
         if header.length > most {

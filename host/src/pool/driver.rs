@@ -161,6 +161,7 @@ impl Driver {
     }
 
     /// Takes jobs to be done. They get an outcome whatever the pool's state.
+    #[inline]
     pub(super) fn submit(&mut self, chunk: Jobs) {
         match &self.state {
             State::Open | State::Closed => self.queue.push_back(chunk),
@@ -171,9 +172,11 @@ impl Driver {
 
     /// Collects what was answered, gives out what is queued, and ends what took too long. Does not wait.
     pub(super) fn pump(&mut self) {
-        let seats = self.seats.len();
-        for seat in 0..seats {
-            self.collect((self.first_heard + seat) % seats);
+        let first = self.first_heard.min(self.seats.len());
+        for index in (first..self.seats.len()).chain(0..first) {
+            if self.seats[index].is_at_work() {
+                self.collect(index);
+            }
         }
         if self.rules.timeout.is_some() && self.checked.elapsed() > Duration::from_millis(1) {
             self.checked = Instant::now();
@@ -184,11 +187,7 @@ impl Driver {
 
     fn collect(&mut self, index: usize) {
         let seat = &mut self.seats[index];
-        let Some(link) = seat
-            .link
-            .as_mut()
-            .filter(|link| seat.ready && link.chunks() > 0)
-        else {
+        let Some(link) = &mut seat.link else {
             return;
         };
         let pid = link.pid();
@@ -236,7 +235,6 @@ impl Driver {
                 }
             }
         }
-        let refused = link.take_refused();
         let collected = collected.and_then(|_| link.flush());
         let collected = collected.and_then(|flushed| {
             if self.hears() {
@@ -244,7 +242,7 @@ impl Driver {
             }
             Ok(flushed)
         });
-        for batch in refused.into_iter().rev() {
+        while let Some(batch) = self.seats[index].link.as_mut().and_then(Link::take_refused) {
             batch.owner.refuse();
             let function = batch.owner.function;
             self.requeue(batch.one_by_one(function));
@@ -258,17 +256,20 @@ impl Driver {
         if self.is_spent(index) {
             return self.vacate(index);
         }
-        self.end_cancelled(index);
+        if self.seats[index].killed_at.is_some() || self.seats[index].has_cancelled() {
+            self.end_cancelled(index);
+        }
     }
 
     /// Whether there is room for more lines that the embedding program is to be told.
+    #[inline]
     fn hears(&self) -> bool {
         self.untold.load(Ordering::Relaxed) < told::MOST_WAITING
     }
 
     /// Takes what the guest in this seat has logged.
     pub(super) fn take_lines(&mut self, index: usize) -> Result<(), Broken> {
-        let Some(link) = &mut self.seats[index].link else {
+        let Some(link) = self.seats[index].link.as_mut().filter(|link| link.logs()) else {
             return Ok(());
         };
         let (lines, lost) = link.take_lines()?;
@@ -403,6 +404,18 @@ impl Driver {
         self.queue.iter().map(|chunk| u64::from(chunk.count)).sum()
     }
 
+    /// Whether a closed pool has come to its end.
+    pub(super) fn is_idle(&self) -> bool {
+        self.tasks == 0 && self.state != State::Open
+    }
+
+    /// Whether nobody is to be told or woken when the lock is free.
+    #[inline]
+    pub(super) fn has_nothing_to_tell(&self) -> bool {
+        let nobody_waits = !self.asleep && !self.keeper_wanted && !self.is_idle();
+        nobody_waits && self.notes.is_empty() && self.told.is_empty()
+    }
+
     /// Whether a worker waits for jobs, and there are none.
     pub(super) fn has_idle_worker(&self) -> bool {
         let idle = |seat: &Seat| {
@@ -477,7 +490,9 @@ impl Driver {
             || link.has_ended()
         {
             // What it answered before it went still counts.
-            self.collect(index);
+            if self.seats[index].is_at_work() {
+                self.collect(index);
+            }
             self.lose(index, None);
         }
     }
@@ -493,6 +508,9 @@ impl Driver {
 /// Puts outcomes into a task's inbox, notes who is to be told of it, and strikes the task out if that was its last.
 fn deliver(task: &Task, run: Run, tasks: &mut u64, notes: &mut Vec<Waiter>) {
     let told = task.deliver(run);
+    if told.is_empty() && task.home != Home::Handle {
+        return;
+    }
     // A callback strikes it out when it has run, a stream when it is dropped.
     let later = told
         .iter()

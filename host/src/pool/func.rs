@@ -223,14 +223,15 @@ impl<'p> Call<'p> {
     }
 
     pub(super) fn one<P: Serialize, R: DeserializeOwned>(self, arguments: &P) -> Result<R, Error> {
-        match self.run(arguments)?.ok_or(Error::Closed)? {
-            Run::Fault { fault, .. } => Err((*fault).into()),
-            Run::Answers {
+        match self.run(arguments)? {
+            Some(Run::Answers {
                 mut answers, pid, ..
-            } => {
-                let answer = answers.next().ok_or(Error::Closed)?;
-                Ok(outcome(answer, &self, pid)?)
-            }
+            }) => match answers.next() {
+                Some(answer) => Ok(outcome(answer, &self, pid)?),
+                None => Err(Error::Closed),
+            },
+            Some(Run::Fault { fault, .. }) => Err((*fault).into()),
+            None => Err(Error::Closed),
         }
     }
 

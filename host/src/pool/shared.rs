@@ -7,7 +7,7 @@
 //! sleeps nudges it.
 
 use super::aside::Aside;
-use super::driver::{Driver, Jobs, Leader, Rules, State};
+use super::driver::{Driver, Jobs, Leader, Rules};
 use super::task::{DEPTH, Home, Run, Task, Waiter};
 use super::told::{MOST_WAITING, News, Subscriber};
 use crate::link::{Asked, Launch};
@@ -208,7 +208,7 @@ impl Shared {
         let (mut driver, _) = self.drive(driver, &[&task], None, || task.is_done());
         driver.tasks -= 1;
         drop(driver);
-        task.take().pop_front()
+        task.take_only()
     }
 
     /// Waits until `ready`, or until `deadline`, driving the pool or following the thread that does. Says whether it
@@ -442,12 +442,15 @@ impl Drop for Driving<'_> {
         let Some(mut driver) = self.driver.take() else {
             return;
         };
+        if driver.has_nothing_to_tell() {
+            return;
+        }
         let notes = std::mem::take(&mut driver.notes);
         let told = std::mem::take(&mut driver.told);
         let untold = (!told.is_empty()).then(|| driver.untold.clone());
         let keeper_wanted = std::mem::take(&mut driver.keeper_wanted);
         let nudge = driver.asleep && std::mem::take(&mut driver.news);
-        let idle = driver.tasks == 0 && driver.state != State::Open;
+        let idle = driver.is_idle();
         drop(driver);
         if nudge {
             self.shared.nudge();

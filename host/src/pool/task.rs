@@ -60,6 +60,8 @@ pub(super) enum Home {
 #[derive(Default)]
 struct Inbox {
     runs: VecDeque<Run>,
+    /// The outcome of the only job, where a thread waits for that.
+    only: Option<Run>,
     has_fault: bool,
     waiters: Vec<Waiter>,
 }
@@ -159,7 +161,10 @@ impl Task {
             }
             Run::Fault { .. } => true,
         };
-        inbox.runs.push_back(run);
+        match self.home {
+            Home::Call => inbox.only = Some(run),
+            Home::Stream | Home::Handle => inbox.runs.push_back(run),
+        }
         let strike = |missing: u64| Some(missing.saturating_sub(came));
         let missing = (self.missing)
             .fetch_update(Ordering::Release, Ordering::Relaxed, strike)
@@ -198,6 +203,11 @@ impl Task {
             .retain(|other| !matches!(other, Waiter::Thread(other) if other.id() == thread));
     }
 
+    /// Takes the outcome of a [`Home::Call`]'s job, if it is there.
+    pub(super) fn take_only(&self) -> Option<Run> {
+        self.inbox().only.take()
+    }
+
     /// Takes all runs that are there.
     pub(super) fn take(&self) -> VecDeque<Run> {
         std::mem::take(&mut self.inbox().runs)
@@ -209,6 +219,7 @@ impl Task {
     }
 
     /// Whether every job has its outcome.
+    #[inline]
     pub(super) fn is_done(&self) -> bool {
         self.missing.load(Ordering::Acquire) == 0
     }
@@ -222,6 +233,7 @@ impl Task {
         self.cancelled.store(true, Ordering::Relaxed);
     }
 
+    #[inline]
     pub(super) fn is_cancelled(&self) -> bool {
         self.cancelled.load(Ordering::Relaxed)
     }

@@ -45,6 +45,19 @@ impl Seat {
         self.ready && self.killed_for.is_none()
     }
 
+    /// Whether its worker has jobs that are not answered.
+    #[inline]
+    pub(super) fn is_at_work(&self) -> bool {
+        self.ready && self.link.as_ref().is_some_and(|link| link.chunks() > 0)
+    }
+
+    /// Whether nobody wants the job any more that its worker does.
+    #[inline]
+    pub(super) fn has_cancelled(&self) -> bool {
+        let running = self.link.as_ref().and_then(|link| link.running());
+        running.is_some_and(|(chunk, _)| chunk.owner.is_cancelled())
+    }
+
     /// Whether a chunk of the task `next` may wait here behind one of `front`: never behind a job that takes long, and
     /// may go on for ever, while another worker could become free.
     pub(super) fn ends_soon(&self, front: &Arc<Task>, next: &Arc<Task>) -> bool {
