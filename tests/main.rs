@@ -21,6 +21,7 @@ mod lockdown;
 mod logging;
 mod manager;
 mod means;
+mod nursery;
 mod polite;
 mod pool;
 mod process;

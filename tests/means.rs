@@ -6,7 +6,7 @@
 use crate::process::{self, alone_as, send};
 use crate::{PATIENCE, builder, fault, program, until, within};
 use host::{Builder, Cause, Pool};
-use rustix::process::{Resource, Rlimit, Signal, getrlimit, setrlimit};
+use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, prlimit, setrlimit};
 use std::fs;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
@@ -82,6 +82,13 @@ fn goes_on_without(
             current: soft,
             maximum: before.maximum,
         };
+        // The nursery's own count of processes is what it forks by.
+        let children = process::children(std::process::id()).into_iter();
+        for nursery in children.filter(|&pid| process::name(pid) == "host-nursery") {
+            if resource == Resource::Nproc {
+                prlimit(Pid::from_raw(nursery as i32), resource, limit.clone()).unwrap();
+            }
+        }
         setrlimit(resource, limit).unwrap();
     };
     let ready = || {

@@ -32,6 +32,12 @@ pub(crate) fn children(parent: u32) -> Vec<u32> {
         .collect()
 }
 
+/// The name that a process has given itself.
+pub(crate) fn name(pid: u32) -> String {
+    let name = fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
+    name.trim_end().into()
+}
+
 /// How many milliseconds of processor time a process has used, to 10 ms.
 pub(crate) fn processor_ms(pid: u32) -> u64 {
     stat(pid).map_or(0, |stat| stat.ticks * 10)

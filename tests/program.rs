@@ -7,6 +7,7 @@ mod interrupts;
 mod mistakes;
 mod results;
 
+use crate::process::name;
 use crate::program;
 use rustix::process::{Pid, Signal};
 use serde_json::Value as Json;
@@ -222,18 +223,6 @@ fn children(parent: u32) -> Vec<u32> {
                 .collect::<Vec<_>>()
         })
         .collect()
-}
-
-/// A process by its first argument.
-fn name(pid: u32) -> String {
-    let arguments = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-    String::from_utf8_lossy(
-        arguments
-            .split(|&byte| byte == 0)
-            .next()
-            .unwrap_or_default(),
-    )
-    .into_owned()
 }
 
 /// Waits until these processes are gone. Whoever inherits them reaps them, so a dead one counts as gone.

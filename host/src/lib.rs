@@ -78,6 +78,7 @@ pub fn init() {
     let code = match role {
         Role::Compiler => component::compiler::serve(),
         Role::Worker => worker::serve(),
+        Role::Nursery => worker::serve_as_nursery(),
         Role::Manager => manager::serve(),
     };
     #[expect(

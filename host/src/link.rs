@@ -7,6 +7,7 @@
 mod account;
 mod buffer;
 mod chunk;
+mod cradle;
 mod flight;
 mod loan;
 mod process;
@@ -19,6 +20,7 @@ use crate::shared::Seat;
 use crate::wire::Line;
 pub(crate) use account::Bounds;
 pub(crate) use chunk::{Answer, Answers, Asked, Chunk, Encoded};
+pub(crate) use cradle::Cradle;
 pub(crate) use flight::Flight;
 pub(crate) use loan::lend;
 use process::Process;

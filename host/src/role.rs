@@ -1,8 +1,11 @@
-//! What this process is for: the program itself, or a worker, a compiler or a manager that the program started from its own file.
+//! What this process is for: the program itself, or a worker, a nursery of workers, a compiler or a manager that the program
+//! started from its own file.
 //!
-//! A worker, the compile helper and the manager are the same executable started again, so that parent and child can't differ in
+//! All of these are the same executable started again, so that parent and child can't differ in
 //! version. One environment variable tells them apart, and the first line of `main`, `host::init()`, reads it. This
 //! module knows nothing of what a worker or a compiler then does.
+
+pub(crate) mod nursery;
 
 use std::os::unix::process::CommandExt;
 use std::path::{Path, absolute};
@@ -17,6 +20,8 @@ const VARIABLE: &str = "HOST_ROLE";
 pub(crate) enum Role {
     /// Runs a guest's functions.
     Worker,
+    /// Forks off workers.
+    Nursery,
     /// Describes and compiles one component.
     Compiler,
     /// Keeps objects.
@@ -27,23 +32,24 @@ impl Role {
     /// The role that this process was started in; `None` for the program itself.
     pub(crate) fn of_this_process() -> Option<Role> {
         let role = std::env::var_os(VARIABLE)?;
-        [Role::Worker, Role::Compiler, Role::Manager]
-            .into_iter()
-            .find(|known| role == known.name())
+        use Role::*;
+        let mut roles = [Worker, Nursery, Compiler, Manager].into_iter();
+        roles.find(|known| role == known.name())
     }
 
     fn name(self) -> &'static str {
         match self {
             Role::Worker => "worker",
+            Role::Nursery => "nursery",
             Role::Compiler => "compiler",
             Role::Manager => "manager",
         }
     }
 
-    /// What `ps` shows.
+    /// What `ps` shows. What a nursery forks off keeps the nursery's.
     fn process_name(self) -> &'static str {
         match self {
-            Role::Worker => "host-worker",
+            Role::Worker | Role::Nursery => "host-worker",
             Role::Compiler => "host-compiler",
             Role::Manager => "host-manager",
         }

@@ -2,7 +2,7 @@
 //! deadline, which is no other thing.
 
 use super::{Folder, PATIENCE, Running, children, gone_within, host, line, lines};
-use crate::process;
+use crate::process::{self, name};
 use crate::until;
 use rustix::process::{Pid, Signal};
 use std::fs::{self, File};
@@ -178,10 +178,8 @@ fn bring_into(state: State) -> Brought {
 fn helper(parent: u32) -> u32 {
     let mut found = None;
     until("it compiles", PATIENCE, || {
-        found = children(parent).into_iter().find(|pid| {
-            fs::read_to_string(format!("/proc/{pid}/comm"))
-                .is_ok_and(|name| name.trim() == "host-compiler")
-        });
+        let mut children = children(parent).into_iter();
+        found = children.find(|&pid| name(pid) == "host-compiler");
         found.is_some()
     });
     found.unwrap()
@@ -354,10 +352,7 @@ fn ctrl_c_and_the_deadline_end_a_run_that_still_compiles() {
         let begun = Instant::now();
         let compiler = loop {
             // This name it gives itself, after it has asked to be killed with its parent.
-            let named = |pid: &u32| {
-                fs::read_to_string(format!("/proc/{pid}/comm"))
-                    .is_ok_and(|name| name.trim() == "host-compiler")
-            };
+            let named = |&pid: &u32| name(pid) == "host-compiler";
             let mut compilers = children(parent).into_iter().filter(named);
             if let Some(compiler) = compilers.next() {
                 break compiler;

@@ -5,9 +5,8 @@
 use crate::job::End;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
-use rustix::process::{Pid, PidfdFlags, Signal, WaitId, WaitIdOptions};
+use rustix::process::{Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, WaitOptions};
 use std::fs;
-use std::process::Child;
 use std::time::Duration;
 
 #[derive(Debug)]
@@ -18,13 +17,12 @@ pub(super) struct Process {
 }
 
 impl Process {
-    /// Takes over a child that was just started.
+    /// Takes over a child that was just started, and that nobody else waits for.
     ///
     /// # Errors
     ///
     /// The system gives no descriptor of it. Without one it could not be watched, and it is ended while it is still ours.
-    pub(super) fn new(mut child: Child) -> rustix::io::Result<Process> {
-        let pid = Pid::from_child(&child);
+    pub(super) fn new(pid: Pid) -> rustix::io::Result<Process> {
         match rustix::process::pidfd_open(pid, PidfdFlags::empty()) {
             Ok(process) => Ok(Process {
                 pid,
@@ -32,8 +30,9 @@ impl Process {
                 reaped: false,
             }),
             Err(error) => {
-                let _ = child.kill();
-                let _ = child.wait();
+                let _ = rustix::process::kill_process(pid, Signal::KILL);
+                let wait = || rustix::process::waitpid(Some(pid), WaitOptions::empty());
+                let _ = rustix::io::retry_on_intr(wait);
                 Err(error)
             }
         }

@@ -1,30 +1,23 @@
 //! How a worker comes to be, from its parent's side: what it is sent, when it is ready, and why there may be none.
 
-use super::process::Process;
+use super::cradle::{Cradle, sockets};
 use super::{Flight, Link};
 use crate::job::End;
 use crate::ring::{self, LineReader};
-use crate::role::{self, NoChildren, Role};
+use crate::role::NoChildren;
 use crate::shared::{Hub, ManagerError, Seat, Shared, SharedError, Whose};
 use crate::wire::{self, Account, Hello};
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::io::Errno;
-use rustix::net::{
-    AddressFamily, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage, SendFlags, SocketFlags,
-    SocketType,
-};
+use rustix::net::{RecvFlags, SendAncillaryBuffer, SendAncillaryMessage, SendFlags};
 use std::io::IoSlice;
 use std::mem::MaybeUninit;
-use std::path::PathBuf;
-use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
 
 /// What all workers of a pool are started with.
 #[derive(Debug)]
 pub(crate) struct Launch {
-    /// The program to start; `None` for this same executable.
-    pub(crate) program: Option<PathBuf>,
     /// The component's machine code, in sealed memory.
     pub(crate) code: OwnedFd,
     /// The encoded [`wire::Start`], in sealed memory.
@@ -95,26 +88,26 @@ fn said(stderr: &str) -> String {
     }
 }
 
+/// What the system refused.
+pub(super) fn system(what: &'static str) -> impl Fn(Errno) -> StartError {
+    move |error| StartError::System {
+        what,
+        error: error.into(),
+    }
+}
+
 impl<O> Link<O> {
-    /// Starts a worker. It is ready when [`Link::greet`] says so.
-    pub(crate) fn start(launch: &Launch, slot: u32) -> Result<Link<O>, StartError> {
-        fn system(what: &'static str) -> impl Fn(Errno) -> StartError {
-            move |error| StartError::System {
-                what,
-                error: error.into(),
-            }
-        }
+    /// Starts a worker for this place in the pool. It is ready when [`Link::greet`] says so.
+    pub(crate) fn start(
+        launch: &Launch,
+        cradle: &mut Cradle,
+        slot: u32,
+        is_only: bool,
+    ) -> Result<Link<O>, StartError> {
         let (requests, answers) = ring::memories().map_err(system("shared memory"))?;
         let (writer, reader) = ring::parent(&requests, &answers)
             .map_err(system("an address range for the channel"))?;
-        // Packets, so that a greeting can't be cut in two and each bell is one.
-        let (control, theirs) = rustix::net::socketpair(
-            AddressFamily::UNIX,
-            SocketType::SEQPACKET,
-            SocketFlags::CLOEXEC,
-            None,
-        )
-        .map_err(system("a socket"))?;
+        let (control, theirs) = sockets()?;
         let mut descriptors = vec![
             requests.as_fd(),
             answers.as_fd(),
@@ -160,16 +153,7 @@ impl<O> Link<O> {
             what: "a descriptor",
             error,
         })?;
-        let mut command = role::command(launch.program.as_deref(), Role::Worker)?;
-        command
-            .stdin(Stdio::from(theirs))
-            .stdout(Stdio::null())
-            .stderr(Stdio::from(stderr));
-        let child = command.spawn().map_err(|error| StartError::System {
-            what: "a worker process",
-            error,
-        })?;
-        let process = Process::new(child).map_err(system("a descriptor of the worker process"))?;
+        let process = cradle.start(theirs, stderr, is_only)?;
         Ok(Link {
             process,
             control,

@@ -7,7 +7,7 @@ use super::{FunctionError, Pool};
 use crate::codec::{self, EncodeError};
 use crate::component::{Component, ComponentError, Options, Source};
 use crate::job::{Clocks, Dir, Grants, Isolation, Limits};
-use crate::link::{Bounds, Launch, StartError};
+use crate::link::{Bounds, Cradle, Launch, StartError};
 use crate::lockdown::Sandbox;
 use crate::manager::Manager;
 use crate::sealed;
@@ -382,7 +382,6 @@ impl Builder {
             }),
         };
         let launch = Launch {
-            program: self.program,
             code,
             start: message.into(),
             max_result_bytes: self.limits.result_bytes,
@@ -395,7 +394,7 @@ impl Builder {
             .map_err(std::io::Error::from)?;
         let shared = Arc::new(shared);
         let (first, started) = crossbeam_channel::bounded(1);
-        let keeper = Keeper::new(shared.clone(), first);
+        let keeper = Keeper::new(shared.clone(), Cradle::new(self.program), first);
         let thread = std::thread::Builder::new()
             .name("host-keeper".into())
             .spawn(move || keeper.run())?;

@@ -6,7 +6,7 @@
 use super::driver::{Driver, Leader, START_TIME, State};
 use super::shared::{Shared, drain};
 use super::told::News;
-use crate::link::{Link, StartError};
+use crate::link::{Cradle, Link, StartError};
 use rustix::event::{PollFd, PollFlags, Timespec, epoll, poll};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -23,6 +23,10 @@ const FAILED_STARTS: u32 = 3;
 
 pub(super) struct Keeper {
     shared: Arc<Shared>,
+    cradle: Cradle,
+    /// How many workers may start at a time: more would only take the processors from each other, and all be ready late. One
+    /// may be stuck.
+    most_starting: usize,
     /// Starts that failed in a row.
     failures: u32,
     not_before: Option<Instant>,
@@ -33,10 +37,13 @@ pub(super) struct Keeper {
 impl Keeper {
     pub(super) fn new(
         shared: Arc<Shared>,
+        cradle: Cradle,
         first: crossbeam_channel::Sender<Result<(), StartError>>,
     ) -> Keeper {
         Keeper {
+            most_starting: shared.processors + 1,
             shared,
+            cradle,
             failures: 0,
             not_before: None,
             first: Some(first),
@@ -118,13 +125,10 @@ impl Keeper {
     }
 
     fn patience(&self, driver: &mut Driver, leads: bool) -> Option<Duration> {
-        let starting = driver
-            .seats
-            .iter()
-            .any(|seat| seat.link.is_some() && !seat.ready);
-        let vacant = !vacancies(driver).is_empty();
+        let starting = driver.starting();
+        let vacant = starting < self.most_starting && !self.vacancies(driver).is_empty();
         let waits = [
-            starting.then_some(START_TIME / 10),
+            (starting > 0).then_some(START_TIME / 10),
             vacant.then(|| {
                 self.not_before.map_or(Duration::ZERO, |time| {
                     time.saturating_duration_since(Instant::now())
@@ -140,17 +144,20 @@ impl Keeper {
     fn fill_seats(&mut self) {
         let shared = self.shared.clone();
         let mut driver = shared.driver();
-        let empty = vacancies(&driver);
+        let empty = self.vacancies(&driver);
         if empty.is_empty() {
             return;
         }
+        let is_only = driver.target == 1;
+        let starting = driver.starting();
         self.wait_after_losses(&mut driver);
         drop(driver);
         if self.not_before.is_some_and(|time| Instant::now() < time) {
             return;
         }
-        for index in empty {
-            match Link::start(&self.shared.launch, index as u32) {
+        let room = self.most_starting.saturating_sub(starting);
+        for index in empty.into_iter().take(room) {
+            match Link::start(&shared.launch, &mut self.cradle, index as u32, is_only) {
                 Ok(link) => {
                     let mut driver = shared.driver();
                     if driver.state == State::Terminated {
@@ -218,25 +225,27 @@ impl Keeper {
         driver.start_failed = true;
         self.shared.idle.notify_all();
         self.not_before = Some(Instant::now() + wait(self.failures));
-        let alive = driver.seats.iter().any(|seat| seat.link.is_some());
-        if let Some(first) = self.first.take_if(|_| !alive) {
+        let serves = driver.seats.iter().any(|seat| seat.ready);
+        if let Some(first) = self.first.take_if(|_| driver.starting() == 0) {
             driver.terminate(State::Broken(error.to_string()));
             let _ = first.send(Err(error));
-        } else if !alive && self.failures >= FAILED_STARTS {
+        } else if !serves && self.failures >= FAILED_STARTS {
             driver.terminate(State::Broken(error.to_string()));
         }
     }
-}
 
-/// The seats that a worker should be started for.
-fn vacancies(driver: &Driver) -> Vec<usize> {
-    let is_over = matches!(driver.state, State::Terminated | State::Broken(_));
-    if is_over || driver.has_lost_the_only_one() {
-        return Vec::new();
+    /// The seats that a worker should be started for.
+    fn vacancies(&self, driver: &Driver) -> Vec<usize> {
+        let is_over = matches!(driver.state, State::Terminated | State::Broken(_));
+        // Where none was ever ready, those that were begun are waited for, and no others.
+        let is_hopeless = self.first.is_some() && self.failures > 0;
+        if is_over || is_hopeless || driver.has_lost_the_only_one() {
+            return Vec::new();
+        }
+        (0..driver.target.min(driver.seats.len()))
+            .filter(|&index| driver.seats[index].link.is_none())
+            .collect()
     }
-    (0..driver.target.min(driver.seats.len()))
-        .filter(|&index| driver.seats[index].link.is_none())
-        .collect()
 }
 
 /// The wait after so many failures.

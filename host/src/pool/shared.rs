@@ -53,7 +53,7 @@ pub(crate) struct Shared {
     pub(super) target: AtomicUsize,
     /// Threads that want the lock, for which a spinning leader makes room.
     wanting: AtomicUsize,
-    processors: usize,
+    pub(super) processors: usize,
     pub(super) bells: Arc<OwnedFd>,
     pub(super) ends: Arc<OwnedFd>,
     /// Wakes the leader, wakes the keeper.

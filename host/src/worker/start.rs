@@ -28,6 +28,7 @@ const DESCRIPTORS: u64 = 32;
 /// Starts the worker and shuts it in: gives what serves, and the walls that stand.
 pub(super) fn server(control: BorrowedFd<'_>) -> anyhow::Result<(Server<'_>, Vec<WallReport>)> {
     lockdown::arrive().context("cannot let go of what was inherited")?;
+    rustix::thread::set_name(c"host-worker")?;
     let Received {
         numbers,
         needed: [requests, answers, code, start],

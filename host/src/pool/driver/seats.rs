@@ -67,6 +67,12 @@ impl Seat {
 }
 
 impl Driver {
+    /// How many workers are started and not ready.
+    pub(in crate::pool) fn starting(&self) -> usize {
+        let starts = |seat: &&Seat| seat.link.is_some() && !seat.ready;
+        self.seats.iter().filter(starts).count()
+    }
+
     /// Whether the worker has done all that it may, or is one too many.
     pub(super) fn is_spent(&self, index: usize) -> bool {
         let Some(link) = &self.seats[index].link else {
