@@ -148,7 +148,8 @@ impl Keeper {
         if empty.is_empty() {
             return;
         }
-        let is_only = driver.target == 1;
+        // As long as it does not die.
+        let is_only = driver.target == 1 && driver.counts.started == 0;
         let starting = driver.starting();
         self.wait_after_losses(&mut driver);
         drop(driver);
