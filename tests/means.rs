@@ -86,7 +86,7 @@ fn goes_on_without(
         let children = process::children(std::process::id()).into_iter();
         for nursery in children.filter(|&pid| process::name(pid) == "host-nursery") {
             if resource == Resource::Nproc {
-                prlimit(Pid::from_raw(nursery as i32), resource, limit.clone()).unwrap();
+                prlimit(Pid::from_raw(nursery as i32), resource, limit).unwrap();
             }
         }
         setrlimit(resource, limit).unwrap();

@@ -57,13 +57,16 @@ fn workers_of_a_nursery_are_the_programs_own_children() {
 
 #[test]
 fn the_only_worker_needs_no_nursery_until_it_is_replaced() {
-    alone("nursery::the_only_worker_needs_no_nursery_until_it_is_replaced", || {
-        let pool = builder("arith").workers(1).build().unwrap();
-        assert_eq!(children(std::process::id()).len(), 1);
-        replace(&pool, 1);
-        replace(&pool, 1);
-        assert_eq!(named("host-nursery").len(), 1);
-    });
+    alone(
+        "nursery::the_only_worker_needs_no_nursery_until_it_is_replaced",
+        || {
+            let pool = builder("arith").workers(1).build().unwrap();
+            assert_eq!(children(std::process::id()).len(), 1);
+            replace(&pool, 1);
+            replace(&pool, 1);
+            assert_eq!(named("host-nursery").len(), 1);
+        },
+    );
 }
 
 #[test]

@@ -42,7 +42,7 @@ use job::Running;
 use reader::Reader;
 use std::os::fd::BorrowedFd;
 use std::time::Instant;
-use sweep::Pace;
+use sweep::{ONE, Pace};
 use wasmtime::component::{Component, ComponentExportIndex};
 
 /// Wasmtime with the settings for a guest, before there is one.
@@ -325,8 +325,11 @@ fn export(
                 function.full_name()
             )
         })?;
+    let one = sweep
+        .and_then(|number| component.get_export_index(None, format!("{ONE}{number}").as_str()));
     Ok(Export {
-        index,
+        // It is the same core function.
+        index: one.unwrap_or(index),
         bind: match function.takes_objects() {
             true => dynamic::bind,
             false => canonical::bind,

@@ -67,8 +67,7 @@ pub(crate) fn serve() -> i32 {
 
 /// Serves the parent as a nursery of workers until it hangs up, or, in each worker that it asks for, as that worker.
 pub(crate) fn serve_as_nursery() -> i32 {
-    let born = lockdown::arrive().map_err(anyhow::Error::from);
-    match born.and_then(|()| nursery::serve()) {
+    match lockdown::arrive().and_then(|()| nursery::serve()) {
         Ok(true) => {
             role::leave_session();
             serve()
@@ -76,7 +75,7 @@ pub(crate) fn serve_as_nursery() -> i32 {
         Ok(false) => 0,
         Err(error) => {
             // Only who started this by hand sees it.
-            let told = format!("error: a nursery of workers is started by a pool: {error:#}\n");
+            let told = format!("error: a nursery of workers is started by a pool: {error}\n");
             let _ = std::io::stderr().write_all(told.as_bytes());
             1
         }

@@ -135,7 +135,7 @@ pub(crate) fn link(bytes: &[u8]) {
             "what is no whole answer yet is kept"
         );
     }
-    let refused = flight.take_refused();
+    let refused: Vec<_> = std::iter::from_fn(|| flight.take_refused()).collect();
     let (running, waiting) = flight.give_back(true);
     for chunk in refused.into_iter().chain(running).chain(waiting) {
         outcomes.extend(chunk.first..chunk.first + u64::from(chunk.count));

@@ -24,7 +24,7 @@ use std::time::{Duration, SystemTime};
 
 /// The version of the files. Raise it with every change of [`Header`], of [`Description`] or of the types in it, and of what
 /// is added to components.
-pub(super) const FORMAT: u32 = 4;
+pub(super) const FORMAT: u32 = 5;
 
 /// The first bytes of a file, so that a file of another program is known as such.
 const MAGIC: [u8; 8] = *b"host\0mc\n";

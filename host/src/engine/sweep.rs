@@ -13,6 +13,8 @@ use wasmtime::{Result, Store};
 
 /// The names of what is added to a component start so.
 pub(crate) const PREFIX: &str = "host-sweep-";
+/// The names of functions that call what is swept for one job.
+pub(crate) const ONE: &str = "host-sweep-one-";
 /// The function that tells where the window is.
 pub(crate) const WINDOW: &str = "host-sweep-window";
 /// What a loop's memory takes, in bytes. It is no memory of the guest's.

@@ -18,7 +18,7 @@ use rustix::net::{
     SendAncillaryMessage, SendFlags,
 };
 use rustix::process::Pid;
-use std::io::{IoSlice, IoSliceMut};
+use std::io::{self, IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
 
 /// Asks a nursery for a process with this standard input and this standard error.
@@ -53,9 +53,9 @@ pub(crate) fn answer(nursery: BorrowedFd<'_>) -> rustix::io::Result<Option<Resul
 
 /// Serves the parent at the other end of standard input. Returns `true` in each process that it forks off, and `false` in the
 /// nursery itself when its parent has hung up.
-pub(crate) fn serve() -> anyhow::Result<bool> {
+pub(crate) fn serve() -> io::Result<bool> {
     rustix::thread::set_name(c"host-nursery")?;
-    let parent = std::io::stdin();
+    let parent = io::stdin();
     while let Some([stdin, stderr]) = receive(parent.as_fd())? {
         let answer = match fork_sibling() {
             Ok(None) => {
@@ -72,7 +72,7 @@ pub(crate) fn serve() -> anyhow::Result<bool> {
 }
 
 /// The descriptors of the next request; `None` when the parent has hung up.
-fn receive(parent: BorrowedFd<'_>) -> anyhow::Result<Option<[OwnedFd; 2]>> {
+fn receive(parent: BorrowedFd<'_>) -> io::Result<Option<[OwnedFd; 2]>> {
     let mut question = [0];
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(2))];
     let mut ancillary = RecvAncillaryBuffer::new(&mut space);
@@ -93,7 +93,7 @@ fn receive(parent: BorrowedFd<'_>) -> anyhow::Result<Option<[OwnedFd; 2]>> {
     }
     match descriptors.try_into() {
         Ok(descriptors) => Ok(Some(descriptors)),
-        Err(_) => anyhow::bail!("a nursery is asked with two descriptors"),
+        Err(_) => Err(io::Error::other("a nursery is asked with two descriptors")),
     }
 }
 
@@ -106,7 +106,7 @@ fn fork_sibling() -> rustix::io::Result<Option<Pid>> {
     let made = unsafe { libc::syscall(libc::SYS_clone, flags, NONE, NONE, NONE, NONE) };
     match made {
         -1 => {
-            let error = std::io::Error::last_os_error();
+            let error = io::Error::last_os_error();
             Err(Errno::from_io_error(&error).unwrap_or(Errno::AGAIN))
         }
         pid => Ok(Pid::from_raw(pid as i32)),

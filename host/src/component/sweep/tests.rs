@@ -365,6 +365,6 @@ fn what_is_added_is_what_the_version_of_the_cache_stands_for() {
     let hash = Sha256::digest(added);
     assert_eq!(
         (crate::component::cache::FORMAT, hash[..4].to_vec()),
-        (4, vec![51, 138, 162, 156])
+        (5, vec![15, 128, 217, 131])
     );
 }
