@@ -101,7 +101,7 @@ static SCRIPT: LazyLock<PathBuf> = LazyLock::new(|| {
         Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("hostile-{}", std::process::id()));
     let this = std::env::current_exe().unwrap();
     let script = format!(
-        "#!/bin/sh\n[ \"$HOST_ROLE\" = nursery ] && exit\n[ \"$HOST_ROLE\" = compiler ] && exec '{}'\nexec '{}' {WORKER} --exact --nocapture\n",
+        "#!/bin/sh\n[ \"$HOST_ROLE\" = fork-server ] && exit\n[ \"$HOST_ROLE\" = compiler ] && exec '{}'\nexec '{}' {WORKER} --exact --nocapture\n",
         program().display(),
         this.display()
     );

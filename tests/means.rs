@@ -21,8 +21,8 @@ fn without_descriptors_a_pool_is_smaller_until_there_are_some() {
         None,
         "means::without_descriptors_a_pool_is_smaller_until_there_are_some",
         || {
-            // A lost worker gives two back, which are not below this limit.
-            let few = |lost| process::descriptors() as u64 - 2 * lost;
+            // A lost worker gives two back, and the fork server that goes with it, which are not below this limit.
+            let few = |lost| process::descriptors() as u64 - 2 * lost - 2;
             goes_on_without(builder, Resource::Nofile, few, &["Too many open files"]);
         },
     );
@@ -82,11 +82,11 @@ fn goes_on_without(
             current: soft,
             maximum: before.maximum,
         };
-        // The nursery's own count of processes is what it forks by.
+        // A fork server goes by its own limit.
         let children = process::children(std::process::id()).into_iter();
-        for nursery in children.filter(|&pid| process::name(pid) == "host-nursery") {
+        for server in children.filter(|&pid| process::name(pid) == "host-forkserver") {
             if resource == Resource::Nproc {
-                prlimit(Pid::from_raw(nursery as i32), resource, limit).unwrap();
+                prlimit(Pid::from_raw(server as i32), resource, limit).unwrap();
             }
         }
         setrlimit(resource, limit).unwrap();

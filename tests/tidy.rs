@@ -15,7 +15,7 @@ const UNSAFE: [&str; 10] = [
     "host/src/link/loan.rs",
     "host/src/lockdown/sys.rs",
     "host/src/ring.rs",
-    "host/src/role/nursery.rs",
+    "host/src/role/fork_server.rs",
     "host/src/shared/segment.rs",
 ];
 

@@ -328,8 +328,11 @@ fn export(
     let one = sweep
         .and_then(|number| component.get_export_index(None, format!("{ONE}{number}").as_str()));
     Ok(Export {
-        // It is the same core function.
-        index: one.unwrap_or(index),
+        index: match sweep {
+            // The same core function, which Wasmtime finds sooner by this name.
+            Some(_) => one.context("a function that is swept is not there for single jobs")?,
+            None => index,
+        },
         bind: match function.takes_objects() {
             true => dynamic::bind,
             false => canonical::bind,

@@ -78,7 +78,7 @@ pub fn init() {
     let code = match role {
         Role::Compiler => component::compiler::serve(),
         Role::Worker => worker::serve(),
-        Role::Nursery => worker::serve_as_nursery(),
+        Role::ForkServer => serve_as_fork_server(),
         Role::Manager => manager::serve(),
     };
     #[expect(
@@ -86,6 +86,24 @@ pub fn init() {
         reason = "a child that has served must not go on to run the program's `main`"
     )]
     std::process::exit(code)
+}
+
+/// Forks off workers until the parent hangs up; and serves, in each of them, as that worker.
+fn serve_as_fork_server() -> i32 {
+    use role::fork_server::{Side, serve};
+    match lockdown::arrive().and_then(|()| serve()) {
+        Ok(Side::Forked) => {
+            role::leave_session();
+            worker::serve()
+        }
+        Ok(Side::Server) => 0,
+        Err(error) => {
+            // Only who started this by hand can see it.
+            let told = format!("error: a fork server is started by a pool: {error}\n");
+            let _ = std::io::Write::write_all(&mut std::io::stderr(), told.as_bytes());
+            1
+        }
+    }
 }
 
 /// What the fuzzer tries, too.

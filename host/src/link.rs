@@ -7,11 +7,11 @@
 mod account;
 mod buffer;
 mod chunk;
-mod cradle;
 mod flight;
 mod loan;
 mod process;
 mod start;
+mod starter;
 
 use crate::job::{End, Progress};
 use crate::lockdown::WallReport;
@@ -20,7 +20,6 @@ use crate::shared::Seat;
 use crate::wire::Line;
 pub(crate) use account::Bounds;
 pub(crate) use chunk::{Answer, Answers, Asked, Chunk, Encoded};
-pub(crate) use cradle::Cradle;
 pub(crate) use flight::Flight;
 pub(crate) use loan::lend;
 use process::Process;
@@ -28,6 +27,7 @@ use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::net::{RecvFlags, SendFlags};
 pub(crate) use start::Launch;
 pub use start::StartError;
+pub(crate) use starter::Starter;
 use std::time::Duration;
 
 /// How much of what is long is moved at a time, in bytes: the worker copies one piece while the next is written, or writes one

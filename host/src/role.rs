@@ -1,11 +1,11 @@
-//! What this process is for: the program itself, or a worker, a nursery of workers, a compiler or a manager that the program
+//! What this process is for: the program itself, or a worker, a fork server, a compiler or a manager that the program
 //! started from its own file.
 //!
 //! All of these are the same executable started again, so that parent and child can't differ in
 //! version. One environment variable tells them apart, and the first line of `main`, `host::init()`, reads it. This
 //! module knows nothing of what a worker or a compiler then does.
 
-pub(crate) mod nursery;
+pub(crate) mod fork_server;
 
 use std::os::unix::process::CommandExt;
 use std::path::{Path, absolute};
@@ -21,7 +21,7 @@ pub(crate) enum Role {
     /// Runs a guest's functions.
     Worker,
     /// Forks off workers.
-    Nursery,
+    ForkServer,
     /// Describes and compiles one component.
     Compiler,
     /// Keeps objects.
@@ -33,23 +33,23 @@ impl Role {
     pub(crate) fn of_this_process() -> Option<Role> {
         let role = std::env::var_os(VARIABLE)?;
         use Role::*;
-        let mut roles = [Worker, Nursery, Compiler, Manager].into_iter();
+        let mut roles = [Worker, ForkServer, Compiler, Manager].into_iter();
         roles.find(|known| role == known.name())
     }
 
     fn name(self) -> &'static str {
         match self {
             Role::Worker => "worker",
-            Role::Nursery => "nursery",
+            Role::ForkServer => "fork-server",
             Role::Compiler => "compiler",
             Role::Manager => "manager",
         }
     }
 
-    /// What `ps` shows. What a nursery forks off keeps the nursery's.
+    /// What `ps` shows. What a fork server forks off keeps the server's.
     fn process_name(self) -> &'static str {
         match self {
-            Role::Worker | Role::Nursery => "host-worker",
+            Role::Worker | Role::ForkServer => "host-worker",
             Role::Compiler => "host-compiler",
             Role::Manager => "host-manager",
         }

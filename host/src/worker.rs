@@ -13,7 +13,6 @@ use crate::engine::{Guest, Passing};
 use crate::job::{Cause, FaultReport};
 use crate::lockdown::{self, Missing};
 use crate::ring::{self, Desk, Log, Reader};
-use crate::role::{self, nursery};
 use crate::wire::{self, ChunkHead, Header, Hello, Kind};
 use line::Line;
 use meter::Meter;
@@ -63,23 +62,6 @@ pub(crate) fn serve() -> i32 {
         Ok(HungUp::InTheMiddle) => 1,
         Err(_) => PANICKED,
     })
-}
-
-/// Serves the parent as a nursery of workers until it hangs up, or, in each worker that it asks for, as that worker.
-pub(crate) fn serve_as_nursery() -> i32 {
-    match lockdown::arrive().and_then(|()| nursery::serve()) {
-        Ok(true) => {
-            role::leave_session();
-            serve()
-        }
-        Ok(false) => 0,
-        Err(error) => {
-            // Only who started this by hand sees it.
-            let told = format!("error: a nursery of workers is started by a pool: {error}\n");
-            let _ = std::io::stderr().write_all(told.as_bytes());
-            1
-        }
-    }
 }
 
 /// How a worker exits after a panic of its own code, as every Rust program does.

@@ -82,7 +82,7 @@ fn a_worker_by_hand_says_that_it_is_private() {
         .run()
         .is(2, "")
         .says("is private");
-    for role in ["worker", "nursery", "compiler"] {
+    for role in ["worker", "fork-server", "compiler"] {
         let told = line("map arith square 1")
             .env("HOST_ROLE", role)
             .run()

@@ -13,7 +13,7 @@ use wasmtime::{Result, Store};
 
 /// The names of what is added to a component start so.
 pub(crate) const PREFIX: &str = "host-sweep-";
-/// The names of functions that call what is swept for one job.
+/// The names by which what is swept is exported again, for single jobs.
 pub(crate) const ONE: &str = "host-sweep-one-";
 /// The function that tells where the window is.
 pub(crate) const WINDOW: &str = "host-sweep-window";

@@ -215,7 +215,7 @@ impl<O> Chunk<O> {
             attempt: if answered == 0 { self.attempts + 1 } else { 1 },
             is_accounted: row.is_accounted,
             accounts: Vec::new(),
-            came: Came::Frames(frames, 0),
+            payload: Payload::Frames(frames, 0),
         }
     }
 
@@ -293,11 +293,11 @@ pub(crate) struct Answers {
     is_accounted: bool,
     /// What is believed of them, the last one first.
     accounts: Vec<Account>,
-    came: Came,
+    payload: Payload,
 }
 
 /// The answers themselves.
-enum Came {
+enum Payload {
     /// In frames, of which so many bytes were read.
     Frames(Buffer, usize),
     /// There is one, which is all numbers.
@@ -335,15 +335,15 @@ impl Encoded<'_> {
 impl Answers {
     /// How many bytes they came in.
     pub(crate) fn bytes(&self) -> usize {
-        match &self.came {
-            Came::Frames(frames, _) => frames.len(),
-            Came::Landed(numbers) => numbers.bytes(),
+        match &self.payload {
+            Payload::Frames(frames, _) => frames.len(),
+            Payload::Landed(numbers) => numbers.bytes(),
         }
     }
 
     /// The answer to one job, which is all numbers.
     pub(super) fn landed(mut self, numbers: Landing) -> Answers {
-        self.came = Came::Landed(numbers);
+        self.payload = Payload::Landed(numbers);
         self
     }
 
@@ -352,7 +352,7 @@ impl Answers {
     pub(crate) fn settle(&mut self, bounds: &Bounds, left: &mut Duration) -> Totals {
         let mut totals = Totals::default();
         let mut accounts = Vec::with_capacity(self.count as usize);
-        let Came::Frames(frames, read) = &self.came else {
+        let Payload::Frames(frames, read) = &self.payload else {
             return totals;
         };
         let mut frames = &frames[*read..];
@@ -376,7 +376,7 @@ impl Answers {
 
     /// The results, if they are the bytes of a list. Of other answers nothing: they come one by one.
     pub(crate) fn list(&self) -> Option<&[u8]> {
-        let Came::Frames(frames, _) = &self.came else {
+        let Payload::Frames(frames, _) = &self.payload else {
             return None;
         };
         let header = Header::decode(*frames.first_chunk()?)?;
@@ -387,10 +387,10 @@ impl Answers {
     #[inline]
     pub(crate) fn next(&mut self) -> Option<Answer<'_>> {
         self.count = self.count.checked_sub(1)?;
-        if let Came::Landed(_) = self.came {
+        if let Payload::Landed(_) = self.payload {
             return self.next_landed();
         }
-        let Came::Frames(frames, read) = &mut self.came else {
+        let Payload::Frames(frames, read) = &mut self.payload else {
             return None;
         };
         let frame = &frames[*read..];
@@ -415,9 +415,9 @@ impl Answers {
 
     #[cold]
     fn next_landed(&mut self) -> Option<Answer<'_>> {
-        match std::mem::replace(&mut self.came, Came::Frames(Buffer::new(), 0)) {
-            Came::Frames(..) => None,
-            Came::Landed(numbers) => Some(Answer {
+        match std::mem::replace(&mut self.payload, Payload::Frames(Buffer::new(), 0)) {
+            Payload::Frames(..) => None,
+            Payload::Landed(numbers) => Some(Answer {
                 job: self.first,
                 attempt: self.attempt,
                 result: Ok(Encoded::Numbers(numbers)),

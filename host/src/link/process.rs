@@ -21,8 +21,11 @@ impl Process {
     ///
     /// # Errors
     ///
-    /// The system gives no descriptor of it. Without one it could not be watched, and it is ended while it is still ours.
+    /// It is no child of ours. Or the system gives no descriptor of it; without one it could not be watched, and it is ended
+    /// while it is still ours.
     pub(super) fn new(pid: Pid) -> rustix::io::Result<Process> {
+        let look = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+        rustix::process::waitid(WaitId::Pid(pid), look)?;
         match rustix::process::pidfd_open(pid, PidfdFlags::empty()) {
             Ok(process) => Ok(Process {
                 pid,

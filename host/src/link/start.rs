@@ -1,6 +1,6 @@
 //! How a worker comes to be, from its parent's side: what it is sent, when it is ready, and why there may be none.
 
-use super::cradle::{Cradle, sockets};
+use super::starter::Starter;
 use super::{Flight, Link};
 use crate::job::End;
 use crate::ring::{self, LineReader};
@@ -97,17 +97,16 @@ pub(super) fn system(what: &'static str) -> impl Fn(Errno) -> StartError {
 }
 
 impl<O> Link<O> {
-    /// Starts a worker for this place in the pool. It is ready when [`Link::greet`] says so.
+    /// Starts a worker for this place in the pool, which has so many. It is ready when [`Link::greet`] says so.
     pub(crate) fn start(
         launch: &Launch,
-        cradle: &mut Cradle,
+        starter: &mut Starter,
         slot: u32,
-        is_only: bool,
+        workers: usize,
     ) -> Result<Link<O>, StartError> {
         let (requests, answers) = ring::memories().map_err(system("shared memory"))?;
         let (writer, reader) = ring::parent(&requests, &answers)
             .map_err(system("an address range for the channel"))?;
-        let (control, theirs) = sockets()?;
         let mut descriptors = vec![
             requests.as_fd(),
             answers.as_fd(),
@@ -142,18 +141,17 @@ impl<O> Link<O> {
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(8))];
         let mut ancillary = SendAncillaryBuffer::new(&mut space);
         ancillary.push(SendAncillaryMessage::ScmRights(&descriptors));
-        rustix::net::sendmsg(
-            &control,
-            &[IoSlice::new(&numbers)],
-            &mut ancillary,
-            SendFlags::NOSIGNAL,
-        )
-        .map_err(system("to send descriptors"))?;
         let stderr = answers.try_clone().map_err(|error| StartError::System {
             what: "a descriptor",
             error,
         })?;
-        let process = cradle.start(theirs, stderr, is_only)?;
+        let (process, control) = starter.start(workers, stderr)?;
+        let numbers = [IoSlice::new(&numbers)];
+        match rustix::net::sendmsg(&control, &numbers, &mut ancillary, SendFlags::NOSIGNAL) {
+            // How a process ended that does not hear it any more shows when it should greet.
+            Ok(_) | Err(Errno::PIPE | Errno::CONNRESET) => {}
+            Err(error) => return Err(system("to send descriptors")(error)),
+        }
         Ok(Link {
             process,
             control,

@@ -27,7 +27,7 @@ impl Left {
     }
 }
 
-/// Those that are expensive. A new network takes the kernel 0.6 ms, as long as a fifth of a worker's start, and it makes and
+/// Those that are expensive. A new network takes the kernel 0.6 ms, as long as a good part of a worker's start, and it makes and
 /// clears away one after the other: two processes at it wait for 2 ms each, the slowest of a hundred for 10. To copy a
 /// machine's mounts and to clear them away takes 1 ms. All others together take 0.1 ms (measured on 23 November 2026, on two
 /// processors).

@@ -9,7 +9,8 @@ use std::io;
 
 /// Closes all descriptors but standard input, output and error.
 pub(super) fn close_inherited() -> io::Result<()> {
-    // SAFETY: this is the first thing that a child does, so that no descriptor above 2 has an owner yet.
+    // SAFETY: this is the first thing that a child does, so that no descriptor above 2 has an owner; and the first that a forked
+    // worker does, when those that the fork server had are the standard ones now.
     checked(unsafe { libc::close_range(3, libc::c_uint::MAX, 0) })
 }
 

@@ -7,7 +7,7 @@ use super::{FunctionError, Pool};
 use crate::codec::{self, EncodeError};
 use crate::component::{Component, ComponentError, Options, Source};
 use crate::job::{Clocks, Dir, Grants, Isolation, Limits};
-use crate::link::{Bounds, Cradle, Launch, StartError};
+use crate::link::{Bounds, Launch, StartError, Starter};
 use crate::lockdown::Sandbox;
 use crate::manager::Manager;
 use crate::sealed;
@@ -114,7 +114,8 @@ impl Builder {
     }
 
     /// How many worker processes; 0 counts as 1. Default: the processors that this process may use, by its affinity and
-    /// its cgroup's quota, as [`std::thread::available_parallelism`] counts them.
+    /// its cgroup's quota, as [`std::thread::available_parallelism`] counts them. Several come with one process more, which they are
+    /// forked off.
     pub fn workers(mut self, workers: usize) -> Self {
         self.workers = Some(workers.max(1));
         self
@@ -394,7 +395,7 @@ impl Builder {
             .map_err(std::io::Error::from)?;
         let shared = Arc::new(shared);
         let (first, started) = crossbeam_channel::bounded(1);
-        let keeper = Keeper::new(shared.clone(), Cradle::new(self.program), first);
+        let keeper = Keeper::new(shared.clone(), Starter::new(self.program), first);
         let thread = std::thread::Builder::new()
             .name("host-keeper".into())
             .spawn(move || keeper.run())?;

@@ -174,9 +174,7 @@ impl Driver {
     pub(super) fn pump(&mut self) {
         let first = self.first_heard.min(self.seats.len());
         for index in (first..self.seats.len()).chain(0..first) {
-            if self.seats[index].is_at_work() {
-                self.collect(index);
-            }
+            self.collect(index);
         }
         if self.rules.timeout.is_some() && self.checked.elapsed() > Duration::from_millis(1) {
             self.checked = Instant::now();
@@ -185,7 +183,15 @@ impl Driver {
         self.dispatch();
     }
 
+    /// Collects what the worker in this seat has answered.
+    #[inline]
     fn collect(&mut self, index: usize) {
+        if self.seats[index].is_at_work() {
+            self.collect_answers(index);
+        }
+    }
+
+    fn collect_answers(&mut self, index: usize) {
         let seat = &mut self.seats[index];
         let Some(link) = &mut seat.link else {
             return;
@@ -490,9 +496,7 @@ impl Driver {
             || link.has_ended()
         {
             // What it answered before it went still counts.
-            if self.seats[index].is_at_work() {
-                self.collect(index);
-            }
+            self.collect(index);
             self.lose(index, None);
         }
     }

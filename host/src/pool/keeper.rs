@@ -1,12 +1,12 @@
 //! The pool's own thread: it starts workers, notices when they die, replaces them, and drives when no caller does.
 //!
-//! All workers are started from this one thread, because the kernel's parent-death signal is sent when the thread that
-//! started a process ends, not when the process does. The keeper runs no code of the embedding program.
+//! All workers are started from this one thread, and so is the fork server, whose parent is theirs: the kernel's parent-death
+//! signal is sent when the thread that started a process ends, not when the process does. The keeper runs no code of the embedding program.
 
 use super::driver::{Driver, Leader, START_TIME, State};
 use super::shared::{Shared, drain};
 use super::told::News;
-use crate::link::{Cradle, Link, StartError};
+use crate::link::{Link, StartError, Starter};
 use rustix::event::{PollFd, PollFlags, Timespec, epoll, poll};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -23,13 +23,15 @@ const FAILED_STARTS: u32 = 3;
 
 pub(super) struct Keeper {
     shared: Arc<Shared>,
-    cradle: Cradle,
-    /// How many workers may start at a time: more would only take the processors from each other, and all be ready late. One
-    /// may be stuck.
+    starter: Starter,
+    /// How many workers may start at a time: as many as there are processors, as more would only take those from each other and all
+    /// be ready late; and one for whoever waits for something else.
     most_starting: usize,
     /// Starts that failed in a row.
     failures: u32,
     not_before: Option<Instant>,
+    /// The last loss of a worker that nobody meant to lose.
+    last_loss: Option<Instant>,
     /// Told once of how the first start went.
     first: Option<crossbeam_channel::Sender<Result<(), StartError>>>,
 }
@@ -37,15 +39,16 @@ pub(super) struct Keeper {
 impl Keeper {
     pub(super) fn new(
         shared: Arc<Shared>,
-        cradle: Cradle,
+        starter: Starter,
         first: crossbeam_channel::Sender<Result<(), StartError>>,
     ) -> Keeper {
         Keeper {
             most_starting: shared.processors + 1,
             shared,
-            cradle,
+            starter,
             failures: 0,
             not_before: None,
+            last_loss: None,
             first: Some(first),
         }
     }
@@ -148,8 +151,13 @@ impl Keeper {
         if empty.is_empty() {
             return;
         }
-        // As long as it does not die.
-        let is_only = driver.target == 1 && driver.counts.started == 0;
+        let workers = driver.target;
+        // A guest that broke its worker on purpose may have learned of its addresses. It finds others when it tries again.
+        let last_loss = driver.losses.back().copied();
+        if self.last_loss != last_loss {
+            self.last_loss = last_loss;
+            self.starter.change_addresses();
+        }
         let starting = driver.starting();
         self.wait_after_losses(&mut driver);
         drop(driver);
@@ -158,7 +166,7 @@ impl Keeper {
         }
         let room = self.most_starting.saturating_sub(starting);
         for index in empty.into_iter().take(room) {
-            match Link::start(&shared.launch, &mut self.cradle, index as u32, is_only) {
+            match Link::start(&shared.launch, &mut self.starter, index as u32, workers) {
                 Ok(link) => {
                     let mut driver = shared.driver();
                     if driver.state == State::Terminated {
@@ -226,21 +234,31 @@ impl Keeper {
         driver.start_failed = true;
         self.shared.idle.notify_all();
         self.not_before = Some(Instant::now() + wait(self.failures));
-        let serves = driver.seats.iter().any(|seat| seat.ready);
-        if let Some(first) = self.first.take_if(|_| driver.starting() == 0) {
+        // Others that were begun may still succeed.
+        if self.has_no_hope(driver) && driver.starting() == 0 {
             driver.terminate(State::Broken(error.to_string()));
-            let _ = first.send(Err(error));
-        } else if !serves && self.failures >= FAILED_STARTS {
-            driver.terminate(State::Broken(error.to_string()));
+            if let Some(first) = self.first.take() {
+                let _ = first.send(Err(error));
+            }
         }
+    }
+
+    /// Whether no worker serves, and so many failed to start that no other will: one, if none was ever ready.
+    fn has_no_hope(&self, driver: &Driver) -> bool {
+        let enough = if self.first.is_some() {
+            1
+        } else {
+            FAILED_STARTS
+        };
+        self.failures >= enough && !driver.seats.iter().any(|seat| seat.ready)
     }
 
     /// The seats that a worker should be started for.
     fn vacancies(&self, driver: &Driver) -> Vec<usize> {
         let is_over = matches!(driver.state, State::Terminated | State::Broken(_));
-        // Where none was ever ready, those that were begun are waited for, and no others.
-        let is_hopeless = self.first.is_some() && self.failures > 0;
-        if is_over || is_hopeless || driver.has_lost_the_only_one() {
+        // Those that were begun are waited for.
+        let waits = self.has_no_hope(driver) && driver.starting() > 0;
+        if is_over || waits || driver.has_lost_the_only_one() {
             return Vec::new();
         }
         (0..driver.target.min(driver.seats.len()))
