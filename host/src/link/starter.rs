@@ -13,6 +13,7 @@ use rustix::fd::{AsFd, OwnedFd};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType};
 use rustix::process::{Gid, Pid, Uid, getegid, geteuid};
+use std::collections::HashSet;
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
@@ -38,6 +39,8 @@ struct ForkServer {
     control: OwnedFd,
     process: Process,
     has_served: bool,
+    /// The processes of which there was word once, and will be again.
+    told_once: HashSet<Pid>,
     /// As whom it was started, and forks.
     user: (Uid, Gid),
 }
@@ -105,6 +108,7 @@ impl Starter {
             control,
             process: self.spawn(Role::ForkServer, theirs, Stdio::null())?,
             has_served: false,
+            told_once: HashSet::new(),
             user: (geteuid(), getegid()),
         })
     }
@@ -127,29 +131,40 @@ impl ForkServer {
     /// A process that it forks off, which is a child of ours. `None` if none comes.
     fn fork(&mut self, stdin: &OwnedFd, stderr: &OwnedFd) -> Option<Process> {
         fork_server::ask(self.control.as_fd(), stdin.as_fd(), stderr.as_fd()).ok()?;
-        self.wait();
-        let forked = || Process::new(fork_server::answer(self.control.as_fd())?).ok();
-        forked().or_else(|| {
-            self.process.reap();
-            // It may have forked one off just before its end.
-            forked()
-        })
+        let end = Instant::now() + PATIENCE;
+        while self.waits_until(end) {
+            if let Some(forked) = self.next() {
+                return Process::new(forked).ok();
+            }
+        }
+        self.process.reap();
+        // It may have forked one off just before.
+        self.next().and_then(|forked| Process::new(forked).ok())
     }
 
-    /// Waits until there is an answer, or none will come.
-    fn wait(&self) {
-        let end = Instant::now() + PATIENCE;
-        let mut control = [PollFd::new(&self.control, PollFlags::IN)];
+    /// A process of which there is word for the first time.
+    fn next(&mut self) -> Option<Pid> {
         loop {
-            let left = end.saturating_duration_since(Instant::now());
-            let timeout = Timespec {
-                tv_sec: 0,
-                tv_nsec: left.subsec_nanos().into(),
-            };
-            match poll(&mut control, Some(&timeout)) {
-                Err(Errno::INTR) if !left.is_zero() => {}
-                _ => return,
+            let forked = fork_server::answer(self.control.as_fd())?;
+            if self.told_once.insert(forked) {
+                return Some(forked);
             }
+            self.told_once.remove(&forked);
+        }
+    }
+
+    /// Waits until there is word of a process. `false` if it is too late, or the server has ended.
+    fn waits_until(&self, end: Instant) -> bool {
+        let mut control = [PollFd::new(&self.control, PollFlags::IN)];
+        let left = end.saturating_duration_since(Instant::now());
+        let timeout = Timespec {
+            tv_sec: 0,
+            tv_nsec: left.subsec_nanos().into(),
+        };
+        match poll(&mut control, Some(&timeout)) {
+            Ok(0) => false,
+            Ok(_) => !control[0].revents().contains(PollFlags::HUP),
+            Err(error) => error == Errno::INTR && !left.is_zero(),
         }
     }
 }

@@ -43,7 +43,8 @@ pub(crate) fn ask(
     Ok(())
 }
 
-/// The process that was asked for, if there is word of it by now. `None` also if there will be none.
+/// A process that was forked off, if there is word of one by now. Of each there is word twice, by the server and by itself, so that it is
+/// known even if one of the two was killed or stopped before it could tell. `None` also if there will be no more.
 pub(crate) fn answer(server: BorrowedFd<'_>) -> Option<Pid> {
     let mut answer = [0; 4];
     let receive = || rustix::net::recv(server, &mut answer, RecvFlags::DONTWAIT);
@@ -65,10 +66,11 @@ pub(crate) fn serve() -> io::Result<Side> {
     }
     let parent = io::stdin();
     while let Some([stdin, stderr]) = receive(parent.as_fd())? {
-        if fork_sibling()? == Side::Forked {
-            // It tells of itself, so that it is known even if the server dies now.
-            let pid = rustix::process::getpid().as_raw_nonzero().get();
-            rustix::net::send(&parent, &pid.to_le_bytes(), SendFlags::NOSIGNAL)?;
+        let forked = fork_sibling()?;
+        let pid = forked.unwrap_or_else(rustix::process::getpid);
+        let pid = pid.as_raw_nonzero().get();
+        rustix::net::send(&parent, &pid.to_le_bytes(), SendFlags::NOSIGNAL)?;
+        if forked.is_none() {
             rustix::stdio::dup2_stdin(stdin)?;
             rustix::stdio::dup2_stderr(stderr)?;
             return Ok(Side::Forked);
@@ -103,8 +105,9 @@ fn receive(parent: BorrowedFd<'_>) -> io::Result<Option<[OwnedFd; 2]>> {
     }
 }
 
-/// Makes a copy of this process that is a child of this one's parent. The kernel gives it this one's own exit signal.
-fn fork_sibling() -> rustix::io::Result<Side> {
+/// Makes a copy of this process that is a child of this one's parent; the kernel gives it this one's own exit signal. Gives its id
+/// here, and nothing in the copy.
+fn fork_sibling() -> rustix::io::Result<Option<Pid>> {
     const NONE: libc::c_long = 0;
     let flags = libc::c_long::from(libc::CLONE_PARENT);
     // SAFETY: without `CLONE_VM` the copy has a memory of its own and goes on with a copy of this very stack. This process has
@@ -113,11 +116,10 @@ fn fork_sibling() -> rustix::io::Result<Side> {
     // uses in locks of kinds that nobody here has.
     let made = unsafe { libc::syscall(libc::SYS_clone, flags, NONE, NONE, NONE, NONE) };
     match made {
-        0 => Ok(Side::Forked),
         -1 => {
             let error = io::Error::last_os_error();
             Err(Errno::from_io_error(&error).unwrap_or(Errno::AGAIN))
         }
-        _ => Ok(Side::Server),
+        pid => Ok(Pid::from_raw(pid as i32)),
     }
 }
