@@ -126,6 +126,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         name: "the_worker_looks_before_it_parks",
         from: "    park(worker, true);
     let woken = loop {
+        let seen = rings(worker);
         match ready(worker) {
             Ok(true) => break Ok(()),
             Ok(false) => {}
@@ -135,6 +136,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         to: "    let is_ready = ready(worker);
     park(worker, true);
     let woken = loop {
+        let seen = rings(worker);
         match is_ready {
             Ok(true) => break Ok(()),
             Ok(false) => {}
@@ -142,6 +144,40 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         }
         let is_ready = ready(worker);
 ",
+        model: "a_worker_that_parks",
+        shows: LOST_WAKE,
+    },
+    Mutant {
+        name: "the_worker_counts_the_rings_after_it_has_looked",
+        from: "        let seen = rings(worker);
+        match ready(worker) {
+            Ok(true) => break Ok(()),
+            Ok(false) => {}
+            Err(error) => break Err(error),
+        }
+",
+        to: "        match ready(worker) {
+            Ok(true) => break Ok(()),
+            Ok(false) => {}
+            Err(error) => break Err(error),
+        }
+        let seen = rings(worker);
+",
+        model: "a_worker_that_parks",
+        shows: LOST_WAKE,
+    },
+    Mutant {
+        name: "the_parent_does_not_count_its_rings",
+        from: "    rings.fetch_add(1, Ordering::Relaxed);
+",
+        to: "",
+        model: "a_worker_that_parks",
+        shows: LOST_WAKE,
+    },
+    Mutant {
+        name: "rings_are_loaded_without_acquire",
+        from: "rings.load(Ordering::Acquire)",
+        to: "rings.load(Ordering::Relaxed)",
         model: "a_worker_that_parks",
         shows: LOST_WAKE,
     },
@@ -187,9 +223,9 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "the_parent_rings_before_it_publishes",
         from: "            self.requests.publish();
-            self.ring();
+            self.requests.ring();
 ",
-        to: "            self.ring();
+        to: "            self.requests.ring();
             self.requests.publish();
 ",
         model: "a_worker_that_parks",
@@ -198,7 +234,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "the_parent_gives_space_and_does_not_ring",
         from: "        if taken > 0 && self.answers.may_have_filled() {
-            self.ring();
+            self.requests.ring();
         }
 ",
         to: "",

@@ -24,7 +24,6 @@ pub(crate) use flight::Flight;
 pub(crate) use loan::lend;
 use process::Process;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
-use rustix::net::{RecvFlags, SendFlags};
 pub(crate) use start::Launch;
 pub use start::StartError;
 pub(crate) use starter::Starter;
@@ -50,6 +49,8 @@ pub(crate) struct Link<O> {
     /// The first of all, so that it is reaped before its seat is free for another.
     process: Process,
     control: OwnedFd,
+    /// By which the worker wakes this side, until it is watched.
+    bell: Option<OwnedFd>,
     requests: Writer,
     answers: Reader,
     /// What the guest logs, if it may.
@@ -87,7 +88,14 @@ impl<O> Link<O> {
         &self.walls
     }
 
-    /// Readable when the worker greets or rings, hung up when it is gone and left its end to nobody.
+    /// By which the worker wakes this side, to be watched by a set that keeps its own hold of it: so it is watched for as long as the
+    /// worker has it, and a pool of many workers has a descriptor less for each. Nothing takes what is written there, so that
+    /// a worker cannot make anybody wait.
+    pub(crate) fn bell(&mut self) -> Option<OwnedFd> {
+        self.bell.take()
+    }
+
+    /// Readable when the worker greets, hung up when it is gone and left its end to nobody.
     pub(crate) fn control(&self) -> BorrowedFd<'_> {
         self.control.as_fd()
     }
@@ -146,25 +154,26 @@ impl<O> Link<O> {
     }
 
     /// Sends a chunk, or as much of it as the ring holds; [`Link::flush`] sends the rest. Says whether the worker had to be
-    /// woken for it.
-    pub(crate) fn feed(&mut self, chunk: Chunk<O>) -> Result<bool, Broken> {
+    /// woken for it. If it `has_rested` and wakes up on this thread's processor, it leaves that to this thread when it is done.
+    pub(crate) fn feed(&mut self, chunk: Chunk<O>, has_rested: bool) -> Result<bool, Broken> {
         self.asked += u64::from(chunk.count);
         self.flight.push(chunk);
-        self.flush()?;
+        self.send(has_rested)?;
         Ok(std::mem::take(&mut self.woke))
     }
 
     /// Sends what the ring had no space for before. Says whether there was any of it, and space.
     pub(crate) fn flush(&mut self) -> Result<bool, Broken> {
-        let Link {
-            requests, control, ..
-        } = self;
-        let woke = &mut self.woke;
+        self.send(false)
+    }
+
+    fn send(&mut self, has_rested: bool) -> Result<bool, Broken> {
+        let (requests, woke) = (&mut self.requests, &mut self.woke);
         self.flight.send(|frames| {
             let written = requests.write(&frames[..frames.len().min(PIECE_BYTES)])?;
             if written > 0 {
                 requests.publish();
-                *woke |= ring(requests, control);
+                *woke |= requests.ring(has_rested);
             }
             Ok(written)
         })
@@ -181,7 +190,7 @@ impl<O> Link<O> {
             return Ok(false);
         }
         if self.answers.may_have_filled() {
-            ring(&self.requests, &self.control);
+            self.requests.ring(false);
         }
         self.flight.read(deliver)?;
         Ok(true)
@@ -250,19 +259,6 @@ impl<O> Link<O> {
         self.requests.wake();
     }
 
-    /// Takes the bells that rang. `false` if there will be no more, because the worker closed its end.
-    pub(crate) fn take_bells(&self) -> bool {
-        // More bells than these are no matter: they wake us once more for nothing.
-        for _ in 0..4 {
-            match rustix::net::recv(&self.control, &mut [0; 8], RecvFlags::DONTWAIT) {
-                Ok((_, 0)) => return false,
-                Ok(_) => {}
-                Err(_) => break,
-            }
-        }
-        true
-    }
-
     /// For how long the running job has been running, if one is, as the worker tells it.
     pub(crate) fn running_for(&mut self) -> Option<Duration> {
         let answered = self.flight.answered();
@@ -317,17 +313,6 @@ impl<O> Link<O> {
             waiting,
         }
     }
-}
-
-/// Wakes the worker if it sleeps, and says whether it did.
-fn ring(requests: &Writer, control: &OwnedFd) -> bool {
-    let sleeps = requests.peer_sleeps();
-    if sleeps {
-        // A full socket has woken the worker already, a closed one shows in the next look at it.
-        let flags = SendFlags::NOSIGNAL | SendFlags::DONTWAIT;
-        let _ = rustix::net::send(control, &[1], flags);
-    }
-    sleeps
 }
 
 /// The worker said what no worker says.

@@ -201,6 +201,19 @@ pub(crate) fn arrive() -> io::Result<()> {
     rights::die_with_parent()
 }
 
+/// From now on the kernel kills this process, whatever it is doing, when the other end of this connected socket closes or something
+/// comes from there. Unlike the death of the parent this also sees a parent that lives on without its end.
+///
+/// # Errors
+/// It is closed already.
+pub(crate) fn die_with(socket: BorrowedFd<'_>) -> io::Result<()> {
+    sys::signal_news(socket, libc::SIGKILL)?;
+    match has_hung_up(socket) {
+        true => Err(io::Error::other("the parent is gone already")),
+        false => Ok(()),
+    }
+}
+
 /// Ends this process at once: what runs at a usual exit would make calls that are not allowed any more.
 pub(crate) fn leave(code: i32) -> ! {
     sys::leave(code)

@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 
 /// The version of everything that parent and child say to each other, the codec and the ring included. They are always
 /// the same program, so a difference means that another program was named as the worker.
-pub(crate) const VERSION: u32 = 5;
+pub(crate) const VERSION: u32 = 6;
 
 /// How many jobs a worker sweeps at a time, at most. The list of their results has to fit the limit on one result.
 pub(crate) const MOST_SWEPT: u32 = 256;

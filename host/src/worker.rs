@@ -1,4 +1,4 @@
-//! The child's life: take what the parent gives, load the guest, serve jobs until the parent hangs up.
+//! The child's life: take what the parent gives, load the guest, serve jobs until the parent, or its end, kills this process.
 //!
 //! A worker doesn't know that it has siblings. It trusts its parent, and nothing of what its guest says or does: the
 //! engine holds that.
@@ -25,7 +25,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use streaming::Streaming;
 
-/// Serves the parent at the other end of standard input, and returns when it hangs up.
+/// Serves the parent at the other end of standard input. Returns only if it cannot begin.
 pub(crate) fn serve() -> i32 {
     let stdin = std::io::stdin();
     let control = stdin.as_fd();
@@ -56,12 +56,8 @@ pub(crate) fn serve() -> i32 {
         return 1;
     }
     // The panic has told on stderr what it is; unwound to `main` it would end in calls that this process may not make.
-    let hung_up = catch_unwind(AssertUnwindSafe(|| server.run()));
-    lockdown::leave(match hung_up {
-        Ok(HungUp::Politely) => 0,
-        Ok(HungUp::InTheMiddle) => 1,
-        Err(_) => PANICKED,
-    })
+    let broken = catch_unwind(AssertUnwindSafe(|| server.run()));
+    lockdown::leave(if broken.is_ok() { 1 } else { PANICKED })
 }
 
 /// How a worker exits after a panic of its own code, as every Rust program does.
@@ -70,15 +66,9 @@ const PANICKED: i32 = 101;
 /// How large a buffer may be that is kept from job to job, in bytes.
 const KEPT_BYTES: usize = ring::CAPACITY;
 
-/// Why the worker may stop: its parent closed the control socket between two jobs, or inside one.
-enum HungUp {
-    Politely,
-    InTheMiddle,
-}
-
-struct Server<'a> {
+struct Server {
     requests: Reader,
-    line: Line<'a>,
+    line: Line,
     log: Arc<Log>,
     desk: Arc<Desk>,
     guest: Guest,
@@ -96,16 +86,16 @@ fn say(control: BorrowedFd<'_>, hello: &Hello) -> anyhow::Result<()> {
     Ok(())
 }
 
-impl Server<'_> {
-    fn run(&mut self) -> HungUp {
+impl Server {
+    /// Serves until the process is killed, or the channel makes no sense.
+    fn run(&mut self) -> Errno {
         let mut chunk = ChunkHead::default();
         let mut buffers = Buffers::default();
         loop {
-            if self.wait_for(Header::BYTES).is_err() {
-                return HungUp::Politely;
-            }
-            if self.serve_frame(&mut chunk, &mut buffers).is_err() {
-                return HungUp::InTheMiddle;
+            let there = self.wait_for(Header::BYTES);
+            let served = there.and_then(|()| self.serve_frame(&mut chunk, &mut buffers));
+            if let Err(error) = served {
+                return error;
             }
         }
     }
@@ -164,7 +154,7 @@ impl Server<'_> {
         self.log.clear();
         answer.clear();
         let meter = self.accounts.then(Meter::start);
-        let mut call = |arguments: &[u8], later, streaming: &mut Streaming<'_, '_>| {
+        let mut call = |arguments: &[u8], later, streaming: &mut Streaming<'_>| {
             wire::put_frame(kind, header.job, answer, |result| {
                 let passing = Passing::new(arguments, result).streamed(later, streaming);
                 self.guest.call(chunk.function, passing)

@@ -186,6 +186,7 @@ impl Cell {
             _ => {
                 for _ in 0..20 {
                     say(&[1]);
+                    self.channel.ring();
                     std::thread::sleep(DRIP);
                 }
                 return;

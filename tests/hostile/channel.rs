@@ -3,15 +3,23 @@
 //! The layout is written down here a second time, so a change of it shows. What is misdone with it stands in `worker` and
 //! `cell`.
 
+#![expect(
+    unsafe_code,
+    reason = "the word at which a worker sleeps is shared memory"
+)]
+
+use rustix::event::Timespec;
 use rustix::fd::{AsFd, OwnedFd};
+use rustix::mm::{MapFlags, ProtFlags};
 use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendFlags};
+use rustix::thread::futex;
 use std::fs::File;
 use std::io::IoSliceMut;
 use std::mem::MaybeUninit;
 use std::os::unix::fs::FileExt;
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
-use std::sync::atomic::{Ordering, fence};
+use std::sync::atomic::{AtomicU32, Ordering, fence};
 
 /// The ring's capacity, where the shared words begin in the file, and how far they are apart.
 pub(super) const CAPACITY: u64 = 256 << 10;
@@ -24,6 +32,7 @@ pub(super) const TAKEN: u64 = 1;
 pub(super) const PARKED: u64 = 2;
 pub(super) const STARTED: u64 = 3;
 pub(super) const LOG_LENGTH: u64 = 4;
+const RINGS: u64 = 12;
 
 /// Kinds of frames.
 pub(super) const CHUNK: u8 = 1;
@@ -36,11 +45,14 @@ pub(super) const SWEEP: u8 = 7;
 pub(super) const VALUES: u8 = 8;
 
 /// What a worker says when it is ready.
-pub(super) const READY: [u8; 3] = [0, 5, 0];
+pub(super) const READY: [u8; 3] = [0, 6, 0];
 
 pub(super) struct Channel {
     requests: File,
     pub(super) answers: File,
+    /// How often the parent has rung.
+    rings: &'static AtomicU32,
+    bell: OwnedFd,
     pub(super) taken: u64,
     pub(super) published: u64,
     /// Jobs answered, of which the word that a job runs counts the low bits.
@@ -50,7 +62,7 @@ pub(super) struct Channel {
 impl Channel {
     /// Takes what the parent gives, and gives what it says of the start.
     pub(super) fn receive() -> (Channel, Vec<u8>) {
-        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(4))];
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(5))];
         let mut ancillary = RecvAncillaryBuffer::new(&mut space);
         let mut slot = [0; 4];
         let stdin = std::io::stdin();
@@ -67,11 +79,13 @@ impl Channel {
                 given.extend(descriptors);
             }
         }
-        let [requests, answers, _, start]: [OwnedFd; 4] = given.try_into().unwrap();
+        let [requests, answers, bell, _, start]: [OwnedFd; 5] = given.try_into().unwrap();
         let start = File::from(start);
         let mut told = vec![0; start.metadata().unwrap().len() as usize];
         start.read_exact_at(&mut told, 0).unwrap();
         let channel = Channel {
+            rings: rings(&requests),
+            bell,
             requests: requests.into(),
             answers: answers.into(),
             taken: 0,
@@ -134,12 +148,24 @@ impl Channel {
     fn park_until(&self, ready: impl Fn() -> bool) {
         self.set(PARKED, 1);
         // The parent may have more to send, and wait for the space; or sleep until more answers than come.
-        say(&[1]);
-        fence(Ordering::SeqCst);
-        if !ready() && hear() == 0 {
-            std::process::exit(0);
+        self.ring();
+        loop {
+            let seen = self.rings.load(Ordering::Acquire);
+            fence(Ordering::SeqCst);
+            if ready() {
+                break;
+            }
+            if hear(RecvFlags::DONTWAIT) == Ok(0) {
+                std::process::exit(0);
+            }
+            let _ = futex::wait(self.rings, futex::Flags::empty(), seen, Some(&A_WHILE));
         }
         self.set(PARKED, 0);
+    }
+
+    /// Wakes the parent.
+    pub(super) fn ring(&self) {
+        rustix::io::write(&self.bell, &1u64.to_ne_bytes()).unwrap();
     }
 
     pub(super) fn answer(&mut self, kind: u8, job: u32, payload: &[u8]) {
@@ -167,7 +193,7 @@ impl Channel {
 
     pub(super) fn publish(&self) {
         self.set(PUBLISHED, self.published);
-        say(&[1]);
+        self.ring();
     }
 
     pub(super) fn set(&self, word: u64, value: u64) {
@@ -210,16 +236,39 @@ pub(super) fn say(packet: &[u8]) {
     let _ = rustix::net::send(std::io::stdin().as_fd(), packet, SendFlags::NOSIGNAL);
 }
 
-/// Waits for the parent; 0 if it hung up.
-fn hear() -> usize {
-    rustix::net::recv(std::io::stdin().as_fd(), &mut [0; 8], RecvFlags::empty())
-        .map_or(0, |(_, length)| length)
+/// Hears the parent; 0 bytes if it hung up.
+fn hear(flags: RecvFlags) -> rustix::io::Result<usize> {
+    let (_, length) = rustix::net::recv(std::io::stdin().as_fd(), &mut [0; 8], flags)?;
+    Ok(length)
 }
 
 /// Does nothing until the parent has enough of it.
 pub(super) fn rest() -> ! {
-    while hear() > 0 {}
+    while hear(RecvFlags::empty()).is_ok_and(|length| length > 0) {}
     std::process::exit(0);
+}
+
+/// After so long a sleeper looks whether it still has a parent.
+const A_WHILE: Timespec = Timespec {
+    tv_sec: 1,
+    tv_nsec: 0,
+};
+
+fn rings(requests: &OwnedFd) -> &'static AtomicU32 {
+    const PAGE: usize = 4096;
+    // SAFETY: the words are a page of the memory, which stays mapped as long as the process lives.
+    unsafe {
+        let read = ProtFlags::READ;
+        let words = rustix::mm::mmap(
+            std::ptr::null_mut(),
+            PAGE,
+            read,
+            MapFlags::SHARED,
+            requests,
+            WORDS,
+        );
+        &*words.unwrap().byte_add((RINGS * WORD) as usize).cast()
+    }
 }
 
 pub(super) fn monotonic() -> u64 {

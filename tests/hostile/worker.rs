@@ -183,7 +183,7 @@ impl Worker {
             "unknown kind" => channel.answer(9, job, square),
             "flood of bells" => {
                 for _ in 0..20_000 {
-                    say(&[1]);
+                    channel.ring();
                 }
                 channel.answer(VALUE, job, square);
             }
@@ -220,7 +220,7 @@ impl Worker {
     /// Writes an index that cannot be.
     fn claim(&self, word: u64, value: u64) {
         self.channel.set(word, value);
-        say(&[1]);
+        self.channel.ring();
         rest();
     }
 }

@@ -3,8 +3,8 @@
 
 use super::protocol::{self, OutOfBounds, Reading, Rung, Writing};
 use loom::cell::Cell;
-use loom::sync::Notify;
-use loom::sync::atomic::{AtomicU64, Ordering};
+use loom::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use loom::sync::{Condvar, Mutex, Notify};
 use std::sync::Arc;
 
 /// What one side writes and the other reads.
@@ -12,6 +12,7 @@ struct Memory<const C: usize> {
     published: AtomicU64,
     taken: AtomicU64,
     sleep: AtomicU64,
+    rings: Futex,
     bytes: [Cell<u8>; C],
 }
 
@@ -26,6 +27,7 @@ impl<const C: usize> Memory<C> {
             published: AtomicU64::new(0),
             taken: AtomicU64::new(0),
             sleep: AtomicU64::new(0),
+            rings: Futex::new(),
             bytes: std::array::from_fn(|_| Cell::new(0)),
         })
     }
@@ -89,8 +91,11 @@ impl<const C: usize> Writer<C> {
         protocol::wake(&self.own.sleep);
     }
 
-    pub(crate) fn peer_sleeps(&self) -> bool {
-        protocol::is_parked(&self.peer.sleep)
+    pub(crate) fn ring(&self) {
+        if protocol::is_parked(&self.peer.sleep) {
+            protocol::ring(&self.own.rings.count);
+            self.own.rings.wake();
+        }
     }
 }
 
@@ -161,14 +166,50 @@ impl<const C: usize> Bell<C> {
         worker: &mut S,
         bell: impl Fn(&S) -> &Bell<C>,
         ready: impl FnMut(&mut S) -> Result<bool, E>,
-        block: impl FnMut(&mut S) -> Result<(), E>,
+        block: impl FnMut(&mut S, u32) -> Result<(), E>,
     ) -> Result<(), E> {
         let parked = |worker: &S, parked| protocol::park(&bell(worker).own.sleep, parked);
-        protocol::park_until(worker, parked, ready, block)
+        let rings = |worker: &S| protocol::rings(&bell(worker).peer.rings.count);
+        protocol::park_until(worker, parked, rings, ready, block)
+    }
+
+    pub(crate) fn wait(&self, seen: u32) {
+        self.peer.rings.wait(seen);
     }
 }
 
-/// One direction of the control socket: bells that were rung and are not heard yet.
+/// A word at which one thread sleeps. The kernel compares it and adds the sleeper to a queue under one lock, which who wakes takes as
+/// well.
+struct Futex {
+    count: AtomicU32,
+    queue: Mutex<()>,
+    woken: Condvar,
+}
+
+impl Futex {
+    fn new() -> Futex {
+        Futex {
+            count: AtomicU32::new(0),
+            queue: Mutex::new(()),
+            woken: Condvar::new(),
+        }
+    }
+
+    fn wake(&self) {
+        let _queue = self.queue.lock().expect("nobody panics");
+        self.woken.notify_one();
+    }
+
+    /// Sleeps, unless the word is another.
+    fn wait(&self, seen: u32) {
+        let queue = self.queue.lock().expect("nobody panics");
+        if self.count.load(Ordering::Relaxed) == seen {
+            drop(self.woken.wait(queue).expect("nobody panics"));
+        }
+    }
+}
+
+/// The way to the parent: bells that were rung and are not heard yet.
 pub(crate) struct Socket {
     bells: AtomicU64,
     rang: Notify,

@@ -18,8 +18,8 @@
 //! Each model is tried on broken protocols too: `mutants.rs` lists what is broken, and loom has to find it. A line of the
 //! protocol that can be taken away without a model noticing is one that nobody has shown to be needed.
 //!
-//! Four of the models try all orders there are. In the others they would be too many, so a side is interrupted in the middle of
-//! its steps two or three times at most, and as often as there is cause where it waits; [`models`] has the numbers, and
+//! Three of the models try all orders there are. In the others they would be too many, so a side is interrupted in the middle of
+//! its steps two to four times at most, and as often as there is cause where it waits; [`models`] has the numbers, and
 //! `LOOM_MAX_PREEMPTIONS` sets another one. `-- --nocapture` says how many orders there were.
 //!
 //! What this cannot show: that `ring.rs` moves the right bytes, and maps them where it thinks, which its own tests do; that
@@ -36,7 +36,7 @@ mod protocol;
 
 /// The atomics that the protocol is written in.
 mod atomic {
-    pub(crate) use loom::sync::atomic::{AtomicU64, Ordering, fence};
+    pub(crate) use loom::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
 }
 
 mod channel;

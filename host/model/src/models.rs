@@ -80,7 +80,7 @@ fn send(writer: &mut super::channel::Writer<2>) {
 
 /// A worker that parks whenever it has nothing to do gets every request.
 pub(crate) fn a_worker_that_parks() {
-    check("a_worker_that_parks", None, || {
+    check("a_worker_that_parks", Some(4), || {
         let (mut parent, mut worker) = channel::<2>();
         let worker = thread::spawn(move || worker.run(0));
         parent.feed(&[1], 0);

@@ -6,7 +6,6 @@
 
 use super::channel::{Bell, Reader, Socket, Writer, ends};
 use super::protocol::OutOfBounds;
-use loom::sync::Notify;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -20,11 +19,10 @@ const ALL_ANSWERS: u64 = u64::MAX >> 16;
 /// A parent and a worker with rings of so many bytes between them.
 pub(crate) fn channel<const C: usize>() -> (Parent<C>, Worker<C>) {
     let ((requests, answers), (own, peer)) = ends();
-    let (to_worker, to_parent) = (Arc::new(Notify::new()), Arc::new(Socket::new()));
+    let to_parent = Arc::new(Socket::new());
     let parent = Parent {
         requests,
         answers,
-        to_worker: to_worker.clone(),
         to_parent: to_parent.clone(),
         unsent: Vec::new(),
         in_flight: VecDeque::new(),
@@ -37,7 +35,6 @@ pub(crate) fn channel<const C: usize>() -> (Parent<C>, Worker<C>) {
         bell: Bell::new(&own),
         requests: peer,
         answers: own,
-        to_worker,
         to_parent,
         answered: 0,
     };
@@ -48,7 +45,6 @@ pub(crate) struct Worker<const C: usize> {
     requests: Reader<C>,
     answers: Writer<C>,
     bell: Bell<C>,
-    to_worker: Arc<Notify>,
     to_parent: Arc<Socket>,
     answered: u64,
 }
@@ -112,8 +108,8 @@ impl<const C: usize> Worker<C> {
         if self.bell.due(ALL_ANSWERS) {
             self.to_parent.ring();
         }
-        let block = |worker: &mut Self| {
-            worker.to_worker.wait();
+        let block = |worker: &mut Self, seen| {
+            worker.bell.wait(seen);
             Ok(())
         };
         Bell::park(self, |worker| &worker.bell, ready, block).expect("sound indices");
@@ -123,7 +119,6 @@ impl<const C: usize> Worker<C> {
 pub(crate) struct Parent<const C: usize> {
     requests: Writer<C>,
     answers: Reader<C>,
-    to_worker: Arc<Notify>,
     pub(crate) to_parent: Arc<Socket>,
     unsent: Vec<u8>,
     in_flight: VecDeque<Chunk>,
@@ -171,7 +166,7 @@ impl<const C: usize> Parent<C> {
         self.unsent.drain(..written);
         if written > 0 {
             self.requests.publish();
-            self.ring();
+            self.requests.ring();
         }
     }
 
@@ -182,7 +177,7 @@ impl<const C: usize> Parent<C> {
             .take(&mut self.answered, self.bite)
             .expect("sound indices");
         if taken > 0 && self.answers.may_have_filled() {
-            self.ring();
+            self.requests.ring();
         }
         let mut left = taken;
         while left > 0 {
@@ -247,9 +242,4 @@ impl<const C: usize> Parent<C> {
         }
     }
 
-    fn ring(&self) {
-        if self.requests.peer_sleeps() {
-            self.to_worker.notify();
-        }
-    }
 }

@@ -7,6 +7,7 @@ use crate::ring::{self, LineReader};
 use crate::role::NoChildren;
 use crate::shared::{Hub, ManagerError, Seat, Shared, SharedError, Whose};
 use crate::wire::{self, Account, Hello};
+use rustix::event::{EventfdFlags, eventfd};
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendAncillaryBuffer, SendAncillaryMessage, SendFlags};
@@ -107,9 +108,12 @@ impl<O> Link<O> {
         let (requests, answers) = ring::memories().map_err(system("shared memory"))?;
         let (writer, reader) = ring::parent(&requests, &answers)
             .map_err(system("an address range for the channel"))?;
+        let bell = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)
+            .map_err(system("a descriptor to be woken by"))?;
         let mut descriptors = vec![
             requests.as_fd(),
             answers.as_fd(),
+            bell.as_fd(),
             launch.code.as_fd(),
             launch.start.as_fd(),
         ];
@@ -138,7 +142,7 @@ impl<O> Link<O> {
         let mut numbers = [0; 8];
         numbers[..4].copy_from_slice(&slot.to_le_bytes());
         numbers[4..].copy_from_slice(&party.to_le_bytes());
-        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(8))];
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(9))];
         let mut ancillary = SendAncillaryBuffer::new(&mut space);
         ancillary.push(SendAncillaryMessage::ScmRights(&descriptors));
         let stderr = answers.try_clone().map_err(|error| StartError::System {
@@ -155,6 +159,7 @@ impl<O> Link<O> {
         Ok(Link {
             process,
             control,
+            bell: Some(bell),
             requests: writer,
             lines: launch.logs.then(|| LineReader::new(&reader)),
             answers: reader,

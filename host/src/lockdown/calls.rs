@@ -2,7 +2,7 @@
 //!
 //! A worker has two lists. [`loading`] holds while machine code is mapped, which calls much; what is not on it fails.
 //! [`serving`] holds for every instruction of a guest; what is not on it ends the process. Its first part, for each worker,
-//! has 16 calls at most, none of which reaches anything but the process itself, the socket to the parent and a page of
+//! has 16 calls at most, none of which reaches anything but the process itself, the parent and a page of
 //! memory for last words. What only some guests need is added for them alone, see [`Needs`]. A compile helper has one list
 //! of its own, [`compiling`], and so has a manager, [`managing`].
 //!
@@ -42,6 +42,8 @@ pub(crate) struct Refusal {
 /// What one guest needs beyond what every guest does.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Needs {
+    /// The descriptor by which the worker wakes its parent.
+    pub(crate) bell: Option<u32>,
     /// Jobs have a time limit, whose timer is started and stopped.
     pub(crate) timer: bool,
     /// The guest imports WASI: clocks, random numbers, waiting.
@@ -85,8 +87,9 @@ pub(crate) fn always() -> Vec<Call> {
     let process = std::process::id();
     let thread = rustix::thread::gettid().as_raw_nonzero().get();
     vec![
-        // The bell: asleep until the parent rings, and to wake the parent. No address, so to nobody else.
-        call(libc::SYS_recvfrom, "recvfrom").with(&[Pin::Is(0, 0), Pin::Null(4)]),
+        // Asleep until the parent rings, at a word of the channel's memory.
+        call(libc::SYS_futex, "futex").with(&[Pin::Is(1, libc::FUTEX_WAIT as u32)]),
+        // To greet the parent. No address, so nobody else.
         call(libc::SYS_sendto, "sendto").with(&[Pin::Is(0, 0), Pin::Null(4)]),
         // Last words: a page of the channel's memory.
         call(libc::SYS_write, "write").with(&[Pin::Is(0, 2)]),
@@ -121,6 +124,12 @@ pub(crate) fn always() -> Vec<Call> {
 /// What a worker may do with this guest inside.
 pub(crate) fn serving(needs: &Needs) -> Vec<Call> {
     let mut calls = always();
+    if let Some(bell) = needs.bell {
+        add(
+            &mut calls,
+            call(libc::SYS_write, "write").with(&[Pin::Is(0, bell)]),
+        );
+    }
     if needs.timer {
         calls.push(call(libc::SYS_timer_settime, "timer_settime").with(&[Pin::Is(1, 0)]));
     }
@@ -129,36 +138,36 @@ pub(crate) fn serving(needs: &Needs) -> Vec<Call> {
         calls.push(call(libc::SYS_ioctl, "ioctl").with(&form));
     }
     if needs.wasi || needs.files {
-        calls.extend(wasi());
+        wasi().into_iter().for_each(|call| add(&mut calls, call));
     }
     if needs.files {
         calls.extend(files());
     }
     if needs.shared {
-        share(&mut calls);
+        share().into_iter().for_each(|call| add(&mut calls, call));
     }
     if let Some(manager) = needs.manager {
-        for call in &mut calls {
-            if ["recvfrom", "sendto"].contains(&call.name) {
-                call.forms.push(vec![Pin::Is(0, manager), Pin::Null(4)]);
-            }
-        }
+        let pins = [Pin::Is(0, manager), Pin::Null(4)];
+        add(&mut calls, call(libc::SYS_sendto, "sendto").with(&pins));
+        add(&mut calls, call(libc::SYS_recvfrom, "recvfrom").with(&pins));
     }
     calls
 }
 
-/// Waiting at a word in shared memory, and waking who waits there.
-fn share(calls: &mut Vec<Call>) {
-    let forms =
-        [libc::FUTEX_WAIT, libc::FUTEX_WAKE].map(|operation| [Pin::Is(1, operation as u32)]);
-    match calls.iter_mut().find(|call| call.number == libc::SYS_futex) {
-        Some(futex) => futex.forms.extend(forms.map(Vec::from)),
-        None => {
-            let [wait, wake] = forms;
-            calls.push(call(libc::SYS_futex, "futex").with(&wait).with(&wake));
-            calls.push(call(libc::SYS_restart_syscall, "restart_syscall"));
-        }
+/// Allows this as well, in its forms.
+fn add(calls: &mut Vec<Call>, call: Call) {
+    match calls.iter_mut().find(|other| other.number == call.number) {
+        Some(other) => other.forms.extend(call.forms),
+        None => calls.push(call),
     }
+}
+
+/// Waiting at a word in shared memory, which each worker may, and waking who waits there.
+fn share() -> [Call; 2] {
+    [
+        call(libc::SYS_futex, "futex").with(&[Pin::Is(1, libc::FUTEX_WAKE as u32)]),
+        call(libc::SYS_restart_syscall, "restart_syscall"),
+    ]
 }
 
 /// Clocks, random numbers, waiting.
@@ -222,6 +231,7 @@ fn files() -> Vec<Call> {
 /// this does not fails afterwards, too.
 pub(crate) fn loading() -> Vec<Call> {
     let everything = Needs {
+        bell: None,
         timer: true,
         wasi: true,
         shared: true,
@@ -231,15 +241,20 @@ pub(crate) fn loading() -> Vec<Call> {
     };
     let mut calls = serving(&everything);
     // Which socket is the manager's, the next list says.
-    for call in &mut calls {
-        if ["recvfrom", "sendto"].contains(&call.name) {
-            call.forms = vec![vec![Pin::Null(4)]];
-        }
-    }
+    calls.retain(|call| call.number != libc::SYS_sendto);
+    calls.extend(sockets());
     // Here memory may yet become executable, and descriptors and threads are ours.
     calls.retain(|call| !LOADING.iter().any(|(number, _)| *number == call.number));
     calls.extend(LOADING.iter().map(|(number, name)| call(*number, name)));
     calls
+}
+
+/// To read from a connected socket and to write to one, whichever it is.
+fn sockets() -> [Call; 2] {
+    [
+        call(libc::SYS_recvfrom, "recvfrom").with(&[Pin::Null(4)]),
+        call(libc::SYS_sendto, "sendto").with(&[Pin::Null(4)]),
+    ]
 }
 
 const LOADING: [(i64, &str); 20] = [
@@ -284,7 +299,7 @@ pub(crate) fn compiling() -> Vec<Call> {
         | libc::CLONE_CHILD_CLEARTID) as u32;
     let mut calls = always();
     // The socket of a worker is no business of this process, and threads abort, too.
-    calls.retain(|call| !["recvfrom", "sendto", "write", "tgkill"].contains(&call.name));
+    calls.retain(|call| !["futex", "sendto", "write", "tgkill"].contains(&call.name));
     calls.extend([
         call(libc::SYS_getrandom, "getrandom"),
         call(libc::SYS_futex, "futex"),
@@ -317,11 +332,10 @@ pub(crate) fn compiling() -> Vec<Call> {
 /// that come by a socket, also let them in.
 pub(crate) fn managing(serves_others: bool) -> Vec<Call> {
     let mut calls = always();
-    calls.retain(|call| !["recvfrom", "sendto", "mmap"].contains(&call.name));
+    calls.retain(|call| !["futex", "sendto", "mmap"].contains(&call.name));
+    // Which descriptors are sockets of clients changes all the time; no address, so to nobody else.
+    calls.extend(sockets());
     calls.extend([
-        // Which descriptors are sockets of clients changes all the time; no address, so to nobody else.
-        call(libc::SYS_recvfrom, "recvfrom").with(&[Pin::Null(4)]),
-        call(libc::SYS_sendto, "sendto").with(&[Pin::Null(4)]),
         // The channels of new clients.
         call(libc::SYS_recvmsg, "recvmsg"),
         call(libc::SYS_fstat, "fstat"),

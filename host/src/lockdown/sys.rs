@@ -5,6 +5,7 @@
     reason = "the few system calls that the libraries in use don't offer as safe functions"
 )]
 
+use rustix::fd::{AsRawFd, BorrowedFd};
 use std::io;
 
 /// Closes all descriptors but standard input, output and error.
@@ -25,6 +26,22 @@ pub(super) fn unshare(kinds: libc::c_int) -> io::Result<()> {
     // SAFETY: namespaces change what the names of files, addresses and processes mean, and no memory. Descriptors are
     // not unshared, so that none is owned twice.
     checked(unsafe { libc::unshare(kinds) })
+}
+
+/// Has this process sent a signal at each event of a socket.
+///
+/// *Source*: fcntl(2), `O_ASYNC`, `F_SETSIG` and `F_SETOWN`.
+pub(super) fn signal_news(socket: BorrowedFd<'_>, signal: libc::c_int) -> io::Result<()> {
+    /// *Source*: Linux, `include/uapi/asm-generic/fcntl.h`.
+    const F_SETSIG: libc::c_int = 10;
+    let socket = socket.as_raw_fd();
+    // SAFETY: what is set belongs to the socket, which is open as long as it is borrowed, and touches no memory.
+    unsafe {
+        checked(libc::fcntl(socket, F_SETSIG, signal))?;
+        checked(libc::fcntl(socket, libc::F_SETOWN, libc::getpid()))?;
+        let flags = libc::fcntl(socket, libc::F_GETFL);
+        checked(libc::fcntl(socket, libc::F_SETFL, flags | libc::O_ASYNC))
+    }
 }
 
 /// From now on no memory of this process becomes executable.

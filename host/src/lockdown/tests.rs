@@ -9,7 +9,10 @@
 )]
 
 use super::calls::{self, Call, Needs, Pin};
-use super::{Before, Lockdown, Sandbox, Wall, WallState, arrive, sys};
+use super::{Before, Lockdown, Sandbox, Wall, WallState, arrive, die_with, sys};
+use rustix::fd::AsFd;
+use std::io::Read;
+use std::os::unix::net::UnixStream;
 
 /// How an attempt ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -124,6 +127,7 @@ const X32: i64 = 0x4000_0000;
 
 fn everything() -> Needs {
     Needs {
+        bell: Some(4),
         timer: true,
         wasi: true,
         shared: true,
@@ -305,6 +309,41 @@ fn a_listed_call_as_it_is_meant_does_not_kill() {
             }
         }
     }
+}
+
+#[test]
+fn a_process_that_dies_with_a_socket_is_killed_when_that_hangs_up() {
+    let pair = || UnixStream::pair().unwrap();
+    let ((ours, theirs), (hears, tells)) = (pair(), pair());
+    let ended = std::thread::scope(|scope| {
+        let ended = scope.spawn(|| {
+            let raise = || {
+                rustix::stdio::dup2_stdin(&theirs).ok()?;
+                rustix::stdio::dup2_stdout(&tells).ok()?;
+                // It has our end, too, and lets go of it.
+                arrive().ok()?;
+                die_with(std::io::stdin().as_fd()).ok()?;
+                rustix::io::write(std::io::stdout(), &[1]).ok()
+            };
+            let busy = || loop {
+                std::hint::spin_loop();
+            };
+            attempt(|| raise().is_some(), busy)
+        });
+        (&hears).read_exact(&mut [0]).unwrap();
+        drop(ours);
+        ended.join().unwrap()
+    });
+    assert_eq!(ended, Ended::Killed(libc::SIGKILL));
+
+    let (ours, theirs) = pair();
+    drop(ours);
+    let late = || {
+        rustix::stdio::dup2_stdin(&theirs).ok()?;
+        arrive().ok()?;
+        die_with(std::io::stdin().as_fd()).ok()
+    };
+    assert_eq!(attempt(|| late().is_some(), || 0), Ended::NoWall);
 }
 
 #[test]

@@ -354,13 +354,13 @@ impl Driver {
             seat.unclaimed = (Some(Instant::now()), Duration::ZERO);
         }
         seat.usage.request_bytes += chunk.bytes() as u64;
-        let fed = link.feed(chunk);
         let mut has_rested = false;
         if was_idle {
             let now = Instant::now();
             let since = seat.since.replace(now);
             has_rested = since.is_none_or(|since| now - since > REST);
         }
+        let fed = link.feed(chunk, has_rested);
         match fed {
             Ok(woken) => self.woke |= woken && has_rested,
             Err(broken) => self.lose(index, Some(broken)),
@@ -476,8 +476,12 @@ impl Driver {
         links.filter(|link| link.chunks() > 0).for_each(Link::wake);
     }
 
-    /// Takes note of what [`epoll`] said of a worker: it rang, it greets, or it hung up.
+    /// Takes note of what [`epoll`] said of a worker: it rang, or it hung up.
     pub(super) fn heed(&mut self, event: epoll::Event) {
+        // What it answered is collected by whoever was woken for it.
+        if seats::is_bell(&event) {
+            return;
+        }
         let (index, generation) = (event.data.u64() as u32 as usize, event.data.u64() >> 32);
         let Some(seat) = self
             .seats
@@ -489,12 +493,9 @@ impl Driver {
         let Some(link) = seat.link.as_ref().filter(|_| seat.ready) else {
             return;
         };
-        let listens = link.take_bells();
         let flags = event.flags;
-        if flags.intersects(epoll::EventFlags::HUP | epoll::EventFlags::ERR)
-            || !listens
-            || link.has_ended()
-        {
+        let hung_up = epoll::EventFlags::RDHUP | epoll::EventFlags::HUP | epoll::EventFlags::ERR;
+        if flags.intersects(hung_up) || link.has_ended() {
             // What it answered before it went still counts.
             self.collect(index);
             self.lose(index, None);

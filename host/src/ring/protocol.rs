@@ -4,7 +4,7 @@
 //! neither memory nor `unsafe`. `host/model` compiles it a second time, with the atomics of a model checker. Why the steps
 //! are as they are stands in the module above.
 
-use super::atomic::{AtomicU64, Ordering, fence};
+use super::atomic::{AtomicU32, AtomicU64, Ordering, fence};
 
 /// `wake` of a parent that does not sleep.
 const AWAKE: u64 = u64::MAX;
@@ -195,27 +195,42 @@ pub(super) fn park(word: &AtomicU64, parked: bool) {
     fence(Ordering::SeqCst);
 }
 
-/// Puts the worker to sleep until it is `ready`: says so with `park`, looks, and only then blocks.
+/// Puts the worker to sleep until it is `ready`: says so with `park`, looks, and only then blocks, unless there was a ring
+/// since the last look: `block` is given how many `rings` there were before it.
 #[inline]
 pub(super) fn park_until<S, E>(
     worker: &mut S,
     park: impl Fn(&S, bool),
+    rings: impl Fn(&S) -> u32,
     mut ready: impl FnMut(&mut S) -> Result<bool, E>,
-    mut block: impl FnMut(&mut S) -> Result<(), E>,
+    mut block: impl FnMut(&mut S, u32) -> Result<(), E>,
 ) -> Result<(), E> {
     park(worker, true);
     let woken = loop {
+        let seen = rings(worker);
         match ready(worker) {
             Ok(true) => break Ok(()),
             Ok(false) => {}
             Err(error) => break Err(error),
         }
-        if let Err(error) = block(worker) {
+        if let Err(error) = block(worker, seen) {
             break Err(error);
         }
     };
     park(worker, false);
     woken
+}
+
+/// Counts a ring, for a worker that is [parked](is_parked): that look's fence comes before this. Wake the worker afterwards.
+#[inline]
+pub(super) fn ring(rings: &AtomicU32) {
+    rings.fetch_add(1, Ordering::Relaxed);
+}
+
+/// How often the parent has rung.
+#[inline]
+pub(super) fn rings(rings: &AtomicU32) -> u32 {
+    rings.load(Ordering::Acquire)
 }
 
 /// Whether the worker sleeps, asked after something was published for it.

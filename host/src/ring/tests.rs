@@ -256,7 +256,7 @@ fn a_parked_worker_shows_until_it_wakes() {
             worker.1 += 1;
             Ok(worker.1 == 3)
         },
-        |worker| {
+        |worker, _| {
             worker.2 += 1;
             assert_eq!(worker.1, worker.2, "it looked before it blocks");
             Ok(())
@@ -269,10 +269,49 @@ fn a_parked_worker_shows_until_it_wakes() {
         &mut worker,
         |worker| &worker.0,
         |_| Ok(false),
-        |_| Err(OutOfBounds),
+        |_, _| Err(OutOfBounds),
     );
     assert_eq!(lost, Err(OutOfBounds));
     assert!(!writer.peer_sleeps(), "nor does one whose parent hung up");
+}
+
+#[test]
+fn a_ring_wakes_a_parked_worker_whether_it_blocks_already_or_not() {
+    let (mut writer, _, worker_writer, mut requests) = channel();
+    assert!(!writer.ring(false), "nobody sleeps");
+    let mut late = Some(Bell::new(&worker_writer));
+    std::thread::scope(|scope| {
+        let worker = scope.spawn(|| {
+            let mut worker = (late.take().unwrap(), &mut requests);
+            let woken = Bell::park(
+                &mut worker,
+                |worker| &worker.0,
+                |worker| Ok::<_, Errno>(worker.1.available().unwrap() > 0),
+                |worker, seen| worker.0.wait(seen),
+            );
+            (woken, worker.0.is_beside_parent())
+        });
+        while !writer.peer_sleeps() {
+            std::thread::yield_now();
+        }
+        writer.write(b"a job").unwrap();
+        writer.publish();
+        assert!(writer.ring(false));
+        assert_eq!(worker.join().unwrap(), (Ok(()), false));
+    });
+    // The parent rings between the look and the block.
+    let mut worker = (Bell::new(&worker_writer), 0);
+    let woken: Result<(), Errno> = Bell::park(
+        &mut worker,
+        |worker| &worker.0,
+        |worker| {
+            worker.1 += 1;
+            assert!(writer.ring(true));
+            Ok(worker.1 == 2)
+        },
+        |worker, seen| worker.0.wait(seen),
+    );
+    assert_eq!((woken, worker.1), (Ok(()), 2));
 }
 
 #[test]

@@ -1,9 +1,9 @@
 //! The worker's end of the channel but for the requests: what it answers, and how it waits for its parent and wakes it.
 
 use crate::ring::{Bell, OutOfBounds, Reader, Writer};
-use rustix::fd::{AsFd, BorrowedFd};
+use rustix::fd::OwnedFd;
 use rustix::io::Errno;
-use rustix::net::{RecvFlags, SendFlags};
+use std::sync::Arc;
 
 /// More answers than any parent waits for.
 pub(super) const ALL_ANSWERS: u64 = u64::MAX >> 16;
@@ -12,22 +12,26 @@ pub(super) const ALL_ANSWERS: u64 = u64::MAX >> 16;
 /// written, and both stay in a core's cache.
 const PIECE_BYTES: usize = 32 << 10;
 
-pub(super) struct Line<'a> {
-    control: BorrowedFd<'a>,
+pub(super) struct Line {
     answers: Writer,
     bell: Bell,
+    /// Wakes the parent.
+    parent: Arc<OwnedFd>,
     spins: u32,
+    /// Whether the parent waits for this very processor, and not for a second job.
+    gives_way: bool,
     /// Jobs answered in all.
     pub(super) answered: u64,
 }
 
-impl<'a> Line<'a> {
-    pub(super) fn new(control: BorrowedFd<'a>, answers: Writer, spins: u32) -> Line<'a> {
+impl Line {
+    pub(super) fn new(parent: Arc<OwnedFd>, answers: Writer, spins: u32) -> Line {
         Line {
-            control,
             bell: Bell::new(&answers),
             answers,
+            parent,
             spins,
+            gives_way: false,
             answered: 0,
         }
     }
@@ -69,7 +73,7 @@ impl<'a> Line<'a> {
     }
 
     /// Waits until so many bytes of requests are there; when that takes too long, takes a `rest` and sleeps until the parent
-    /// rings. Fails when it hangs up.
+    /// rings.
     #[inline]
     pub(super) fn wait_for(
         &mut self,
@@ -85,7 +89,7 @@ impl<'a> Line<'a> {
     }
 
     fn wait_for_space(&mut self) -> Result<(), Errno> {
-        let has_space = |_: &mut (), line: &mut Line<'_>| Ok(line.answers.space()? > 0);
+        let has_space = |_: &mut (), line: &mut Line| Ok(line.answers.space()? > 0);
         self.wait(&mut (), has_space, || ())
     }
 
@@ -93,10 +97,14 @@ impl<'a> Line<'a> {
     fn wait<S>(
         &mut self,
         source: &mut S,
-        mut ready: impl FnMut(&mut S, &mut Line<'a>) -> Result<bool, OutOfBounds>,
+        mut ready: impl FnMut(&mut S, &mut Line) -> Result<bool, OutOfBounds>,
         rest: impl FnOnce(),
     ) -> Result<(), Errno> {
-        for _ in 0..=self.spins {
+        let spins = match std::mem::take(&mut self.gives_way) {
+            true => 0,
+            false => self.spins,
+        };
+        for _ in 0..=spins {
             if ready(source, self).map_err(|_| Errno::IO)? {
                 return Ok(());
             }
@@ -109,30 +117,23 @@ impl<'a> Line<'a> {
             self,
             |line| &line.bell,
             |line| ready(source, line).map_err(|_| Errno::IO),
-            |line| match rustix::net::recv(line.control, &mut [0; 8], RecvFlags::empty()) {
-                Ok((_, 0)) => Err(Errno::PIPE),
-                Ok(_) | Err(Errno::INTR) => Ok(()),
-                Err(error) => Err(error),
-            },
-        )
+            |line, seen| line.bell.wait(seen),
+        )?;
+        self.gives_way = self.bell.is_beside_parent();
+        Ok(())
     }
 
     #[inline]
     fn wake(&mut self, answers: u64) -> Result<(), Errno> {
-        wake(&mut self.bell, answers, self.control)
+        wake(&mut self.bell, answers, &self.parent)
     }
 }
 
 /// Rings if the parent sleeps until so many answers.
 #[inline]
-pub(super) fn wake(bell: &mut Bell, answers: u64, control: impl AsFd) -> Result<(), Errno> {
-    if !bell.due(answers) {
-        return Ok(());
+pub(super) fn wake(bell: &mut Bell, answers: u64, parent: &OwnedFd) -> Result<(), Errno> {
+    if bell.due(answers) {
+        rustix::io::write(parent, &1u64.to_ne_bytes())?;
     }
-    let flags = SendFlags::NOSIGNAL | SendFlags::DONTWAIT;
-    match rustix::net::send(control, &[1], flags) {
-        // A full socket means that the parent has bells enough to hear.
-        Ok(_) | Err(Errno::AGAIN) => Ok(()),
-        Err(error) => Err(error),
-    }
+    Ok(())
 }

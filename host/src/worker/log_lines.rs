@@ -3,7 +3,8 @@
 use super::line::{ALL_ANSWERS, wake};
 use crate::ring::{Bell, LineWriter, Writer};
 use crate::wire::Line;
-use std::sync::{Mutex, PoisonError};
+use rustix::fd::OwnedFd;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// How long a line waits for space: many times what a parent takes that looks, and shorter than what a worker may be late
@@ -16,16 +17,18 @@ pub(super) struct LogLines(Mutex<Way>);
 struct Way {
     ring: LineWriter,
     bell: Bell,
+    parent: Arc<OwnedFd>,
     bytes: Vec<u8>,
     /// The last line waited in vain: nobody looks now.
     is_stuck: bool,
 }
 
 impl LogLines {
-    pub(super) fn new(answers: &Writer) -> LogLines {
+    pub(super) fn new(parent: Arc<OwnedFd>, answers: &Writer) -> LogLines {
         LogLines(Mutex::new(Way {
             ring: LineWriter::new(answers),
             bell: Bell::new(answers),
+            parent,
             bytes: Vec::new(),
             is_stuck: false,
         }))
@@ -56,6 +59,6 @@ impl LogLines {
 impl Way {
     fn ring_bell(&mut self) {
         // That nobody hears it shows elsewhere.
-        let _ = wake(&mut self.bell, ALL_ANSWERS, std::io::stdin());
+        let _ = wake(&mut self.bell, ALL_ANSWERS, &self.parent);
     }
 }

@@ -22,19 +22,21 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// length while it is a value. Some 10 MiB are used before the first job.
 const OWN_BYTES: u64 = 1 << 30;
 
-/// How many descriptors a worker without granted directories may have; it uses 6, and can open none.
+/// How many descriptors a worker without granted directories may have; it uses 7, and can open none.
 const DESCRIPTORS: u64 = 32;
 
 /// Starts the worker and shuts it in: gives what serves, and the walls that stand.
-pub(super) fn server(control: BorrowedFd<'_>) -> anyhow::Result<(Server<'_>, Vec<WallReport>)> {
+pub(super) fn server(control: BorrowedFd<'_>) -> anyhow::Result<(Server, Vec<WallReport>)> {
     lockdown::arrive().context("cannot let go of what was inherited")?;
     rustix::thread::set_name(c"host-worker")?;
     let Received {
         numbers,
-        needed: [requests, answers, code, start],
+        needed: [requests, answers, bell, code, start],
         memory,
         manager,
     } = receive(control)?;
+    // Nothing more comes from there but the end.
+    lockdown::die_with(control).context("cannot be sure to end with the parent")?;
     let bytes = whole(start).context("cannot read what to start")?;
     let start: Start = postcard::from_bytes(&bytes).context("cannot understand what to start")?;
     ensure!(
@@ -54,13 +56,14 @@ pub(super) fn server(control: BorrowedFd<'_>) -> anyhow::Result<(Server<'_>, Vec
     });
     let homes = homes(&start, number, memory, manager).context("cannot reach shared objects")?;
     let engine = Engine::start(&start)?;
-    let needs = needs(&start, &homes, pagemap()?);
+    let needs = needs(&start, &bell, &homes, pagemap()?);
+    let bell = Arc::new(bell);
     lockdown.before_load(&before(&start, control))?;
     let guest = Guest::load(
         engine,
         &start,
         code.as_fd(),
-        caller(&log, &desk, LogLines::new(&answers)),
+        caller(&log, &desk, LogLines::new(bell.clone(), &answers)),
         worker,
         homes,
     )?;
@@ -69,7 +72,7 @@ pub(super) fn server(control: BorrowedFd<'_>) -> anyhow::Result<(Server<'_>, Vec
     let walls = lockdown.after_load(&needs)?;
     let server = Server {
         requests,
-        line: Line::new(control, answers, spins),
+        line: Line::new(bell, answers, spins),
         log,
         desk,
         guest,
@@ -134,17 +137,18 @@ fn before<'a>(start: &Start, lifeline: BorrowedFd<'a>) -> Before<'a> {
 }
 
 /// What the guest will need of the system.
-fn needs(start: &Start, homes: &Homes, pagemap: Option<u32>) -> Needs {
-    let bells = homes.manager.as_ref().map(|(client, _)| {
+fn needs(start: &Start, bell: &OwnedFd, homes: &Homes, pagemap: Option<u32>) -> Needs {
+    let manager = homes.manager.as_ref().map(|(client, _)| {
         let client = client.lock().unwrap_or_else(PoisonError::into_inner);
         client.bells().as_raw_fd() as u32
     });
     let imports = &start.description.imports;
     Needs {
+        bell: Some(bell.as_raw_fd() as u32),
         timer: start.limits.timeout.is_some(),
         wasi: imports.iter().any(|name| name.starts_with("wasi:")),
         shared: start.room != 0,
-        manager: bells,
+        manager,
         // Where directories are granted there is a thread for them, whether the guest uses it or not.
         files: !start.grants.dirs.is_empty(),
         pagemap,
@@ -169,7 +173,7 @@ fn pagemap() -> std::io::Result<Option<u32>> {
 /// The parent's one packet, and what came with it.
 struct Received {
     numbers: [u8; 8],
-    needed: [OwnedFd; 4],
+    needed: [OwnedFd; 5],
     memory: Option<OwnedFd>,
     manager: Option<Ends>,
 }
@@ -177,7 +181,7 @@ struct Received {
 /// Takes the parent's one packet and the descriptors that come with it.
 fn receive(control: BorrowedFd<'_>) -> anyhow::Result<Received> {
     let mut numbers = [0; 8];
-    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(8))];
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(9))];
     let mut ancillary = RecvAncillaryBuffer::new(&mut space);
     let received = rustix::net::recvmsg(
         control,
@@ -198,7 +202,7 @@ fn receive(control: BorrowedFd<'_>) -> anyhow::Result<Received> {
         }
     }
     let count = descriptors.len();
-    let mut more = descriptors.split_off(count.min(4));
+    let mut more = descriptors.split_off(count.min(5));
     let channel = match more.len() {
         3 | 4 => <[OwnedFd; 3]>::try_from(more.split_off(more.len() - 3)).ok(),
         _ => None,
@@ -209,14 +213,14 @@ fn receive(control: BorrowedFd<'_>) -> anyhow::Result<Received> {
         bells,
     });
     let memory = more.pop();
-    match <[OwnedFd; 4]>::try_from(descriptors) {
+    match <[OwnedFd; 5]>::try_from(descriptors) {
         Ok(needed) if more.is_empty() => Ok(Received {
             numbers,
             needed,
             memory,
             manager,
         }),
-        _ => bail!("the parent sent {count} descriptors, not 4, 5, 7 or 8"),
+        _ => bail!("the parent sent {count} descriptors, not 5, 6, 8 or 9"),
     }
 }
 

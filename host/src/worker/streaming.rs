@@ -12,31 +12,31 @@ use std::io;
 const PIECE_BYTES: usize = 32 << 10;
 
 /// The streams of one job.
-pub(super) struct Streaming<'s, 'a> {
-    line: &'s mut Line<'a>,
+pub(super) struct Streaming<'s> {
+    line: &'s mut Line,
     /// Where the arguments come from, and how many bytes of their frame are still to come.
     incoming: Option<(&'s mut Reader, usize)>,
     /// The request whose answer may be streamed.
     request: Option<Header>,
     max_result_bytes: u32,
     was_sent: bool,
-    hung_up: Result<(), Errno>,
+    channel: Result<(), Errno>,
 }
 
-impl<'s, 'a> Streaming<'s, 'a> {
+impl<'s> Streaming<'s> {
     /// For a job whose arguments are here.
     pub(super) fn new(
-        line: &'s mut Line<'a>,
+        line: &'s mut Line,
         request: Option<Header>,
         max_result_bytes: u32,
-    ) -> Streaming<'s, 'a> {
+    ) -> Streaming<'s> {
         Streaming {
             line,
             incoming: None,
             request,
             max_result_bytes,
             was_sent: false,
-            hung_up: Ok(()),
+            channel: Ok(()),
         }
     }
 
@@ -45,9 +45,9 @@ impl<'s, 'a> Streaming<'s, 'a> {
         self.incoming = Some((requests, bytes));
     }
 
-    /// Takes what is left of the arguments, and says whether the answer was sent. Fails if the parent hung up.
+    /// Takes what is left of the arguments, and says whether the answer was sent. Fails if the channel makes no sense.
     pub(super) fn end(mut self) -> Result<bool, Errno> {
-        self.hung_up?;
+        self.channel?;
         self.take_rest()?;
         Ok(self.was_sent)
     }
@@ -95,11 +95,11 @@ impl<'s, 'a> Streaming<'s, 'a> {
     }
 }
 
-impl Stream for Streaming<'_, '_> {
+impl Stream for Streaming<'_> {
     fn read(&mut self, into: &mut [u8]) -> io::Result<()> {
         Ok(self
             .fill(into)
-            .inspect_err(|errno| self.hung_up = Err(*errno))?)
+            .inspect_err(|errno| self.channel = Err(*errno))?)
     }
 
     fn write(&mut self, pieces: &[&[u8]]) -> io::Result<bool> {
@@ -113,7 +113,7 @@ impl Stream for Streaming<'_, '_> {
             length: length as u32,
         };
         self.send(header, pieces)
-            .inspect_err(|errno| self.hung_up = Err(*errno))?;
+            .inspect_err(|errno| self.channel = Err(*errno))?;
         Ok(true)
     }
 }

@@ -169,7 +169,13 @@ impl Driver {
                     data,
                     epoll::EventFlags::empty(),
                 );
-                let _ = epoll::add(&*self.bells, link.control(), data, epoll::EventFlags::IN);
+                let hung_up = epoll::EventFlags::RDHUP;
+                let _ = epoll::add(&*self.bells, link.control(), data, hung_up);
+                // Each ring is told once, and is not taken: see `Link::bell`.
+                if let Some(bell) = link.bell() {
+                    let rung = epoll::EventFlags::IN | epoll::EventFlags::ET;
+                    let _ = epoll::add(&*self.bells, bell, epoll::EventData::new_u64(BELL), rung);
+                }
                 let (worker, pid) = (index, link.pid());
                 self.tell(|| News::Ready { worker, pid });
                 return Ok(());
@@ -191,6 +197,14 @@ impl Driver {
         let _ = epoll::delete(&*self.ends, link.control().as_fd());
         let _ = epoll::delete(&*self.ends, link.process().as_fd());
     }
+}
+
+/// What epoll says of any worker's bell.
+const BELL: u64 = u64::MAX - 1;
+
+/// Whether a worker rang, and no more.
+pub(super) fn is_bell(event: &epoll::Event) -> bool {
+    event.data.u64() == BELL
 }
 
 /// What epoll is to say of this worker.

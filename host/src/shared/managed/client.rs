@@ -156,7 +156,7 @@ impl Client {
             self,
             |client| &client.bell,
             |client| ready(client).map_err(damaged),
-            |client| match rustix::net::recv(&client.bells, &mut [0; 8], RecvFlags::empty()) {
+            |client, _| match rustix::net::recv(&client.bells, &mut [0; 8], RecvFlags::empty()) {
                 Ok((_, 0)) => Err(Errno::PIPE),
                 Ok(_) | Err(Errno::INTR) => Ok(()),
                 Err(error) => Err(error),
