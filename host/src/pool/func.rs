@@ -237,7 +237,7 @@ impl<'p> Call<'p> {
 
     /// Runs one job and waits for it.
     fn run<P: Serialize>(&self, arguments: &P) -> Result<Option<Run>, Error> {
-        let mut job = self.chunk(self.task(Home::Call), 0);
+        let mut job = self.chunk(Arc::new(self.task(Home::Call)), 0);
         // To copy a long list before it is sent would take as long as to send it.
         match codec::only_list(arguments, self.given()) {
             Some((count, items)) if items.len() >= LONG_BYTES => lend(items, |items| {
@@ -255,12 +255,11 @@ impl<'p> Call<'p> {
         }
     }
 
-    pub(super) fn task(&self, home: Home) -> Arc<Task> {
+    pub(super) fn task(&self, home: Home) -> Task {
         let list = (home == Home::Stream)
             .then_some(self.signature().list)
             .flatten();
-        let task = Task::new(self.function as u32, self.shared.chunk, home);
-        Arc::new(task.with_list(list))
+        Task::new(self.function as u32, self.shared.chunk, home).with_list(list)
     }
 
     /// A list of results.

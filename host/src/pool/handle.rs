@@ -73,7 +73,7 @@ impl Call<'_> {
         items: impl IntoIterator<Item = P>,
         read: fn(Call<'_>, VecDeque<Run>) -> Result<T, Error>,
     ) -> Result<Handle<T>, Error> {
-        let task = self.task(Home::Handle);
+        let task = Arc::new(self.task(Home::Handle));
         let chunks = self.chunks(&task, first, items)?;
         if !self.shared.driver().begin() {
             return Err(Error::Closed);

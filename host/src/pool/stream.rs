@@ -6,7 +6,7 @@
 use super::Error;
 use super::func::Call;
 use super::sizes::Sizes;
-use super::task::{DEPTH, Home, Run, Task};
+use super::task::{CHUNK_TIME, DEPTH, Home, Run, Task, WHOLE_CHUNK_TIME};
 use crate::codec;
 use crate::job::{Cause, Fault, FaultReport, Report, Usage};
 use crate::link::{Answer, Answers, Chunk, Encoded};
@@ -115,8 +115,13 @@ enum Results<R> {
 impl<'p, I: Iterator<Item: Serialize>, R: DeserializeOwned> Stream<'p, I, R> {
     pub(super) fn new(call: Call<'p>, items: I, order: Order) -> Self {
         let counted = call.shared.driver().begin();
+        let chunk_time = match order {
+            Order::Everything => WHOLE_CHUNK_TIME,
+            Order::Input | Order::Completion => CHUNK_TIME,
+        };
+        let task = call.task(Home::Stream).with_chunk_time(chunk_time);
         Stream {
-            task: call.task(Home::Stream),
+            task: Arc::new(task),
             call,
             items: counted.then_some(items),
             order,

@@ -33,7 +33,7 @@ pub(crate) const MANDELBROT: Source = Source {
 };
 
 /// A component, and the interface whose functions are called.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Source {
     interface: &'static str,
     bytes: &'static [u8],
@@ -74,6 +74,17 @@ impl Guest {
         store.set_epoch_deadline(u64::MAX / 2);
         let instance = self.linked.instantiate(&mut store).map_err(ours)?;
         Ok(Instance { store, instance })
+    }
+
+    /// Squares so many numbers, each in a new instance.
+    pub(crate) fn squares_in_fresh_instances(&self, jobs: u32) -> Result<Vec<i64>> {
+        let square = self.function("square")?;
+        let one = |n| {
+            let mut instance = self.instance()?;
+            let square = instance.typed::<(i64,), (i64,)>(square)?;
+            Ok(square.call(&mut instance.store, (n,)).map_err(ours)?.0)
+        };
+        (0..i64::from(jobs)).map(one).collect()
     }
 
     /// A function of the guest's interface, to be looked up once.

@@ -1,15 +1,18 @@
 //! Processes that a floor needs: this same executable, started again with a role of its own.
 
-use super::ping;
+use super::{ARITH, BARE, Source, pair, ping};
 use anyhow::{Result, ensure};
 use rustix::process::Signal;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 /// The environment variable that carries the role.
 const VARIABLE: &str = "HOST_BENCH_ROLE";
 
 /// Answers pings on the shared page that is its stdin.
 const ANSWERS: &str = "answers";
+/// Do jobs in instances of their own, as many as stdin says.
+const FRESH_ARITH: &str = "fresh arith";
+const FRESH_BARE: &str = "fresh bare";
 /// Keeps a processor busy.
 const BUSY: &str = "busy";
 
@@ -21,6 +24,8 @@ pub(super) fn init() -> Result<()> {
     rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
     match role.as_str() {
         ANSWERS => ping::answer(std::io::stdin()),
+        FRESH_ARITH => pair::serve(ARITH),
+        FRESH_BARE => pair::serve(BARE),
         BUSY => loop {
             std::hint::spin_loop();
         },
@@ -33,16 +38,32 @@ pub(super) struct Process(Child);
 
 impl Process {
     pub(super) fn answering(page: Stdio) -> Result<Process> {
-        Process::start(ANSWERS, page)
+        Process::start(ANSWERS, page, Stdio::inherit())
     }
 
-    fn start(role: &str, stdin: Stdio) -> Result<Process> {
+    /// One that does jobs in instances of their own, with the pipes that go there and come from there.
+    pub(super) fn fresh(source: Source) -> Result<(Process, ChildStdin, ChildStdout)> {
+        let role = if source == BARE {
+            FRESH_BARE
+        } else {
+            FRESH_ARITH
+        };
+        let mut process = Process::start(role, Stdio::piped(), Stdio::piped())?;
+        let ends = (process.0.stdin.take(), process.0.stdout.take());
+        let (Some(orders), Some(news)) = ends else {
+            anyhow::bail!("a process without its pipes");
+        };
+        Ok((process, orders, news))
+    }
+
+    fn start(role: &str, stdin: Stdio, stdout: Stdio) -> Result<Process> {
         #[expect(
             clippy::disallowed_methods,
             reason = "a floor is made without the pool, so it starts its own processes"
         )]
         let mut command = Command::new("/proc/self/exe");
-        Ok(Process(command.env(VARIABLE, role).stdin(stdin).spawn()?))
+        command.env(VARIABLE, role).stdin(stdin).stdout(stdout);
+        Ok(Process(command.spawn()?))
     }
 
     /// Fails if the process has ended, which it does only by a mistake.
@@ -68,7 +89,7 @@ pub(crate) struct Neighbour {
 
 impl Neighbour {
     pub(crate) fn start() -> Result<Neighbour> {
-        let process = Process::start(BUSY, Stdio::null())?;
+        let process = Process::start(BUSY, Stdio::null(), Stdio::null())?;
         Ok(Neighbour { _process: process })
     }
 }

@@ -1,8 +1,8 @@
-//! Row 4: a new instance for each job, beside the same loop in one thread without a pool.
+//! Row 4: a new instance for each job, beside the same loop without a pool: in one thread, and in two processes.
 
 use crate::Bench;
 use crate::figure::{Goal, Line, Unit};
-use crate::floor::{ARITH, BARE, Guest, Source, ours};
+use crate::floor::{ARITH, BARE, Guest, Pair, Source};
 use crate::rounds::rate;
 use anyhow::Result;
 use host::{Isolation, Pool};
@@ -27,10 +27,12 @@ fn line(
         .isolation(Isolation::InstancePerJob);
     let pool = bench.ready(pool)?;
     let guest = Guest::new(source)?;
+    let mut pair = Pair::start(source)?;
 
     let mut turns = bench.turns();
     let pooled = turns.figure(|| rate(jobs, || Ok(pool.map::<i64>("square", 0..i64::from(jobs))?)));
-    let alone = turns.figure(|| rate(jobs, || in_one_thread(&guest, jobs)));
+    let alone = turns.figure(|| rate(jobs, || guest.squares_in_fresh_instances(jobs)));
+    let apart = turns.figure(|| rate(jobs, || pair.run(jobs)));
     let measured = turns.run()?;
 
     let line = Line::new(
@@ -38,19 +40,11 @@ fn line(
         Unit::JobsPerSecond,
         measured.median(pooled),
     );
-    Ok(line.goal(Goal::AtLeast(goal)).better_than(
-        "the same loop in one thread",
-        measured.median(alone),
-        1.7,
-    ))
-}
-
-fn in_one_thread(guest: &Guest, jobs: u32) -> Result<Vec<i64>> {
-    let square = guest.function("square")?;
-    let one = |n| {
-        let mut instance = guest.instance()?;
-        let square = instance.typed::<(i64,), (i64,)>(square)?;
-        Ok(square.call(&mut instance.store, (n,)).map_err(ours)?.0)
-    };
-    (0..i64::from(jobs)).map(one).collect()
+    Ok(line
+        .goal(Goal::AtLeast(goal))
+        .better_than("the same loop in one thread", measured.median(alone), 1.7)
+        .beside(
+            "the same loop in two processes, half each",
+            measured.median(apart),
+        ))
 }
