@@ -91,7 +91,7 @@ impl<O> Link<O> {
     /// By which the worker wakes this side, to be watched by a set that keeps its own hold of it: so it is watched for as long as the
     /// worker has it, and a pool of many workers has a descriptor less for each. Nothing takes what is written there, so that
     /// a worker cannot make anybody wait.
-    pub(crate) fn bell(&mut self) -> Option<OwnedFd> {
+    pub(crate) fn take_bell(&mut self) -> Option<OwnedFd> {
         self.bell.take()
     }
 

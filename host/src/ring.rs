@@ -44,8 +44,8 @@
 //!
 //! **On one processor.** Who is woken often finds itself on the processor of the one who rang, which on a virtual machine may well
 //! be the fastest: to wake another, idle processor took 110 µs. There the two can only take turns. So the parent says where it
-//! rang from (`rang on`), if the worker had rested for long; a worker that wakes up there goes to sleep
-//! behind its answer without spinning. After a shorter rest it spins as always, and the system sees two processes that
+//! rang from (`rang on`), if it had given the worker nothing for a millisecond; a worker that wakes up there goes to sleep
+//! behind its answer without spinning. Where jobs follow each other faster it spins as always, and the system sees two processes that
 //! both want a processor, and gives them one each.
 //!
 //! **The worker is hostile.** The parent believes no index before it has checked it against the capacity, copies each
@@ -265,12 +265,31 @@ pub(crate) fn worker(
     Ok(ends(own, Mapping::new(requests, ProtFlags::READ)?))
 }
 
-/// The processor that this thread is on, counted from 1; 0 where to ask would be a system call.
+/// The processor that this thread is on, as a number above 0; 0 where the processor itself cannot tell, as a worker may not ask the
+/// system. It is a hint: by the time that somebody reads it the thread may be elsewhere.
+///
+/// *Source*: Linux, `arch/x86/kernel/cpu/common.c`, `setup_getcpu`: what RDTSCP gives beside the time.
+#[cfg(target_arch = "x86_64")]
 fn processor() -> u64 {
-    match cfg!(target_arch = "x86_64") {
-        true => rustix::thread::sched_getcpu() as u64 + 1,
-        false => 0,
+    use std::arch::x86_64::{__cpuid, __rdtscp};
+    use std::sync::LazyLock;
+    const EXTENDED: u32 = 0x8000_0001;
+    const HAS_RDTSCP: u32 = 1 << 27;
+    static CAN_TELL: LazyLock<bool> = LazyLock::new(|| {
+        __cpuid(EXTENDED - 1).eax >= EXTENDED && __cpuid(EXTENDED).edx & HAS_RDTSCP != 0
+    });
+    if !*CAN_TELL {
+        return 0;
     }
+    let mut number = 0;
+    // SAFETY: the processor has the instruction, and the number is written to a place of ours.
+    unsafe { __rdtscp(&mut number) };
+    u64::from(number) + 1
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+fn processor() -> u64 {
+    0
 }
 
 fn ends(own: Mapping, peer: Mapping) -> (Writer, Reader) {

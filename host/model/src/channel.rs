@@ -209,15 +209,16 @@ impl Futex {
     }
 }
 
-/// The way to the parent: bells that were rung and are not heard yet.
-pub(crate) struct Socket {
+/// The worker's bell: how often it was rung since the parent last heard it. An epoll set tells an edge once, and forgets it then, whatever the
+/// eventfd counts; so does this.
+pub(crate) struct ParentBell {
     bells: AtomicU64,
     rang: Notify,
 }
 
-impl Socket {
-    pub(crate) fn new() -> Socket {
-        Socket {
+impl ParentBell {
+    pub(crate) fn new() -> ParentBell {
+        ParentBell {
             bells: AtomicU64::new(0),
             rang: Notify::new(),
         }
@@ -235,8 +236,8 @@ impl Socket {
         }
     }
 
-    /// Takes all the bells there are.
-    pub(crate) fn take_bells(&self) {
+    /// Forgets what was rung.
+    pub(crate) fn hear(&self) {
         self.bells.swap(0, Ordering::Acquire);
     }
 }

@@ -4,7 +4,7 @@
 //! in `worker.rs` and after `worker/line.rs`, [`Parent`] after `feed`, `flush`, `collect`, `sleep` and `has_work` in `link.rs` and the leader's
 //! `sleep` in `pool/shared.rs`. A request is one byte, its job, and so is each piece of its answer.
 
-use super::channel::{Bell, Reader, Socket, Writer, ends};
+use super::channel::{Bell, ParentBell, Reader, Writer, ends};
 use super::protocol::OutOfBounds;
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -19,7 +19,7 @@ const ALL_ANSWERS: u64 = u64::MAX >> 16;
 /// A parent and a worker with rings of so many bytes between them.
 pub(crate) fn channel<const C: usize>() -> (Parent<C>, Worker<C>) {
     let ((requests, answers), (own, peer)) = ends();
-    let to_parent = Arc::new(Socket::new());
+    let to_parent = Arc::new(ParentBell::new());
     let parent = Parent {
         requests,
         answers,
@@ -45,7 +45,7 @@ pub(crate) struct Worker<const C: usize> {
     requests: Reader<C>,
     answers: Writer<C>,
     bell: Bell<C>,
-    to_parent: Arc<Socket>,
+    to_parent: Arc<ParentBell>,
     answered: u64,
 }
 
@@ -119,7 +119,7 @@ impl<const C: usize> Worker<C> {
 pub(crate) struct Parent<const C: usize> {
     requests: Writer<C>,
     answers: Reader<C>,
-    pub(crate) to_parent: Arc<Socket>,
+    pub(crate) to_parent: Arc<ParentBell>,
     unsent: Vec<u8>,
     in_flight: VecDeque<Chunk>,
     /// Jobs in all.
@@ -203,7 +203,7 @@ impl<const C: usize> Parent<C> {
             if self.falls_asleep() {
                 self.to_parent.wait();
                 self.wake();
-                self.to_parent.take_bells();
+                self.to_parent.hear();
             }
         }
     }
@@ -241,5 +241,4 @@ impl<const C: usize> Parent<C> {
             self.requests.wake();
         }
     }
-
 }

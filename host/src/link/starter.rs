@@ -169,8 +169,7 @@ impl ForkServer {
     }
 }
 
-/// The two ends of a control socket, the second one for a child. It carries packets, so that a greeting can't be cut in two
-/// and each bell is one.
+/// The two ends of a control socket, the second one for a child. It carries packets, so that a greeting can't be cut in two.
 fn sockets() -> Result<(OwnedFd, OwnedFd), StartError> {
     rustix::net::socketpair(
         AddressFamily::UNIX,

@@ -6,6 +6,7 @@
 )]
 
 use rustix::fd::{AsRawFd, BorrowedFd};
+use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use std::io;
 
 /// Closes all descriptors but standard input, output and error.
@@ -34,14 +35,13 @@ pub(super) fn unshare(kinds: libc::c_int) -> io::Result<()> {
 pub(super) fn signal_news(socket: BorrowedFd<'_>, signal: libc::c_int) -> io::Result<()> {
     /// *Source*: Linux, `include/uapi/asm-generic/fcntl.h`.
     const F_SETSIG: libc::c_int = 10;
-    let socket = socket.as_raw_fd();
-    // SAFETY: what is set belongs to the socket, which is open as long as it is borrowed, and touches no memory.
-    unsafe {
-        checked(libc::fcntl(socket, F_SETSIG, signal))?;
-        checked(libc::fcntl(socket, libc::F_SETOWN, libc::getpid()))?;
-        let flags = libc::fcntl(socket, libc::F_GETFL);
-        checked(libc::fcntl(socket, libc::F_SETFL, flags | libc::O_ASYNC))
-    }
+    let number = socket.as_raw_fd();
+    // SAFETY: the socket is open as long as it is borrowed, and this is a property of it.
+    checked(unsafe { libc::fcntl(number, F_SETSIG, signal) })?;
+    // SAFETY: as above.
+    checked(unsafe { libc::fcntl(number, libc::F_SETOWN, std::process::id()) })?;
+    let on_news = OFlags::from_bits_retain(libc::O_ASYNC as u32);
+    Ok(fcntl_setfl(socket, fcntl_getfl(socket)? | on_news)?)
 }
 
 /// From now on no memory of this process becomes executable.

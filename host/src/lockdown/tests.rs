@@ -10,7 +10,8 @@
 
 use super::calls::{self, Call, Needs, Pin};
 use super::{Before, Lockdown, Sandbox, Wall, WallState, arrive, die_with, sys};
-use rustix::fd::AsFd;
+use rustix::fd::{AsFd, OwnedFd};
+use rustix::net::{AddressFamily, SendFlags, SocketFlags, SocketType};
 use std::io::Read;
 use std::os::unix::net::UnixStream;
 
@@ -313,28 +314,39 @@ fn a_listed_call_as_it_is_meant_does_not_kill() {
 
 #[test]
 fn a_process_that_dies_with_a_socket_is_killed_when_that_hangs_up() {
-    let pair = || UnixStream::pair().unwrap();
-    let ((ours, theirs), (hears, tells)) = (pair(), pair());
-    let ended = std::thread::scope(|scope| {
-        let ended = scope.spawn(|| {
-            let raise = || {
-                rustix::stdio::dup2_stdin(&theirs).ok()?;
-                rustix::stdio::dup2_stdout(&tells).ok()?;
-                // It has our end, too, and lets go of it.
-                arrive().ok()?;
-                die_with(std::io::stdin().as_fd()).ok()?;
-                rustix::io::write(std::io::stdout(), &[1]).ok()
-            };
-            let busy = || loop {
-                std::hint::spin_loop();
-            };
-            attempt(|| raise().is_some(), busy)
-        });
-        (&hears).read_exact(&mut [0]).unwrap();
-        drop(ours);
-        ended.join().unwrap()
-    });
-    assert_eq!(ended, Ended::Killed(libc::SIGKILL));
+    let pair = || {
+        let (family, kind) = (AddressFamily::UNIX, SocketType::SEQPACKET);
+        rustix::net::socketpair(family, kind, SocketFlags::CLOEXEC, None).unwrap()
+    };
+    /// Lives until one end of the pair is used like that.
+    fn live_until((ours, theirs): (OwnedFd, OwnedFd), news: impl FnOnce(OwnedFd)) -> Ended {
+        let (mut hears, tells) = UnixStream::pair().unwrap();
+        std::thread::scope(|scope| {
+            let ended = scope.spawn(|| {
+                let raise = || {
+                    rustix::stdio::dup2_stdin(&theirs).ok()?;
+                    rustix::stdio::dup2_stdout(&tells).ok()?;
+                    // It has our end, too, and lets go of it.
+                    arrive().ok()?;
+                    die_with(std::io::stdin().as_fd()).ok()?;
+                    rustix::io::write(std::io::stdout(), &[1]).ok()
+                };
+                let busy = || loop {
+                    std::hint::spin_loop();
+                };
+                attempt(|| raise().is_some(), busy)
+            });
+            hears.read_exact(&mut [0]).unwrap();
+            news(ours);
+            ended.join().unwrap()
+        })
+    }
+    let killed = Ended::Killed(libc::SIGKILL);
+    assert_eq!(live_until(pair(), drop), killed);
+    let say = |ours: OwnedFd| {
+        rustix::net::send(&ours, &[1], SendFlags::NOSIGNAL).unwrap();
+    };
+    assert_eq!(live_until(pair(), say), killed);
 
     let (ours, theirs) = pair();
     drop(ours);

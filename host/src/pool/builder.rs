@@ -157,7 +157,8 @@ impl Builder {
         self
     }
 
-    /// How many jobs travel together, at least 1. Default: as many as take 200 µs, by what the jobs are measured to cost.
+    /// How many jobs travel together, at least 1. Default: as many as take 1 ms where all results are wanted at once (`map`, `starmap`), and else
+    /// 200 µs, by what the jobs are measured to cost.
     pub fn chunk(mut self, jobs: u32) -> Self {
         self.chunk = Some(jobs.max(1));
         self

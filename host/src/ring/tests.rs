@@ -315,6 +315,30 @@ fn a_ring_wakes_a_parked_worker_whether_it_blocks_already_or_not() {
 }
 
 #[test]
+fn a_worker_that_had_rested_knows_whether_its_parent_rang_beside_it() {
+    let (writer, _, worker_writer, _) = channel();
+    let mut bell = Bell::new(&worker_writer);
+    let mut ring = |has_rested| {
+        let woken: Result<(), Errno> = Bell::park(
+            &mut bell,
+            |bell| bell,
+            |_| Ok(writer.ring(has_rested)),
+            |_, _| unreachable!("somebody rang"),
+        );
+        woken.unwrap();
+        bell.is_beside_parent()
+    };
+    assert!(!ring(false), "it had not rested");
+    // Between the ring and the look the system may move this thread to another processor, but not each time.
+    let looks = if cfg!(target_arch = "x86_64") {
+        1000
+    } else {
+        0
+    };
+    assert_eq!((0..looks).any(|_| ring(true)), looks > 0);
+}
+
+#[test]
 fn the_log_keeps_the_end_of_what_was_written_and_forgets_on_request() {
     let (writer, _, worker_writer, _) = channel();
     let log = Log::new(&worker_writer);

@@ -18,7 +18,9 @@ pub(super) struct Line {
     /// Wakes the parent.
     parent: Arc<OwnedFd>,
     spins: u32,
-    /// Whether the parent waits for this very processor, and not for a second job.
+    /// Whether the parent was on this very processor when it last woke this worker.
+    is_beside_parent: bool,
+    /// Whether the parent may be waiting for this processor, now that it has its answer.
     gives_way: bool,
     /// Jobs answered in all.
     pub(super) answered: u64,
@@ -31,6 +33,7 @@ impl Line {
             answers,
             parent,
             spins,
+            is_beside_parent: false,
             gives_way: false,
             answered: 0,
         }
@@ -64,6 +67,7 @@ impl Line {
     #[inline]
     pub(super) fn finish(&mut self, is_last: bool) -> Result<(), Errno> {
         if is_last {
+            self.gives_way = std::mem::take(&mut self.is_beside_parent);
             self.wake(self.answered)
         } else if self.answers.is_half_full() {
             self.wake(ALL_ANSWERS)
@@ -119,7 +123,7 @@ impl Line {
             |line| ready(source, line).map_err(|_| Errno::IO),
             |line, seen| line.bell.wait(seen),
         )?;
-        self.gives_way = self.bell.is_beside_parent();
+        self.is_beside_parent = self.bell.is_beside_parent();
         Ok(())
     }
 

@@ -58,7 +58,7 @@ pub(super) fn server(control: BorrowedFd<'_>) -> anyhow::Result<(Server, Vec<Wal
     let engine = Engine::start(&start)?;
     let needs = needs(&start, &bell, &homes, pagemap()?);
     let bell = Arc::new(bell);
-    lockdown.before_load(&before(&start, control))?;
+    lockdown.before_load(&before(&start))?;
     let guest = Guest::load(
         engine,
         &start,
@@ -121,10 +121,11 @@ fn party(number: u32, memory: &OwnedFd) -> anyhow::Result<Party> {
 }
 
 /// What the worker may still take and use when it loads its guest.
-fn before<'a>(start: &Start, lifeline: BorrowedFd<'a>) -> Before<'a> {
+fn before(start: &Start) -> Before<'static> {
     let dirs = &start.grants.dirs;
     Before {
-        lifeline: Some(lifeline),
+        // It is tied to its parent already.
+        lifeline: None,
         memory_bytes: OWN_BYTES + 4 * engine::copied_bytes(&start.limits) as u64,
         // The channel's memory is the only file that a worker writes by a call, unless it was given others.
         file_bytes: (!start.grants.allow_effects()).then_some(ring::FILE_BYTES),

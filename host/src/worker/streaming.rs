@@ -20,7 +20,7 @@ pub(super) struct Streaming<'s> {
     request: Option<Header>,
     max_result_bytes: u32,
     was_sent: bool,
-    channel: Result<(), Errno>,
+    broken: Result<(), Errno>,
 }
 
 impl<'s> Streaming<'s> {
@@ -36,7 +36,7 @@ impl<'s> Streaming<'s> {
             request,
             max_result_bytes,
             was_sent: false,
-            channel: Ok(()),
+            broken: Ok(()),
         }
     }
 
@@ -47,7 +47,7 @@ impl<'s> Streaming<'s> {
 
     /// Takes what is left of the arguments, and says whether the answer was sent. Fails if the channel makes no sense.
     pub(super) fn end(mut self) -> Result<bool, Errno> {
-        self.channel?;
+        self.broken?;
         self.take_rest()?;
         Ok(self.was_sent)
     }
@@ -99,7 +99,7 @@ impl Stream for Streaming<'_> {
     fn read(&mut self, into: &mut [u8]) -> io::Result<()> {
         Ok(self
             .fill(into)
-            .inspect_err(|errno| self.channel = Err(*errno))?)
+            .inspect_err(|errno| self.broken = Err(*errno))?)
     }
 
     fn write(&mut self, pieces: &[&[u8]]) -> io::Result<bool> {
@@ -113,7 +113,7 @@ impl Stream for Streaming<'_> {
             length: length as u32,
         };
         self.send(header, pieces)
-            .inspect_err(|errno| self.channel = Err(*errno))?;
+            .inspect_err(|errno| self.broken = Err(*errno))?;
         Ok(true)
     }
 }

@@ -33,7 +33,7 @@ pub(crate) const MANDELBROT: Source = Source {
 };
 
 /// A component, and the interface whose functions are called.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy)]
 pub(crate) struct Source {
     interface: &'static str,
     bytes: &'static [u8],

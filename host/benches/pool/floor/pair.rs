@@ -2,7 +2,7 @@
 
 use super::Source;
 use super::guest::Guest;
-use super::process::Process;
+use super::process::{FRESH_ARITH, FRESH_BARE, Process};
 use anyhow::Result;
 use std::io::{Read, Write};
 use std::process::{ChildStdin, ChildStdout};
@@ -11,8 +11,18 @@ use std::process::{ChildStdin, ChildStdout};
 pub(crate) struct Pair([(Process, ChildStdin, ChildStdout); 2]);
 
 impl Pair {
-    pub(crate) fn start(source: Source) -> Result<Pair> {
-        let mut pair = Pair([Process::fresh(source)?, Process::fresh(source)?]);
+    /// For the guest `bare`.
+    pub(crate) fn bare() -> Result<Pair> {
+        Pair::start(FRESH_BARE)
+    }
+
+    /// For the guest `arith`.
+    pub(crate) fn arith() -> Result<Pair> {
+        Pair::start(FRESH_ARITH)
+    }
+
+    fn start(role: &str) -> Result<Pair> {
+        let mut pair = Pair([Process::piped(role)?, Process::piped(role)?]);
         // They have compiled their guest when they answer.
         pair.run(2)?;
         Ok(pair)
@@ -20,8 +30,9 @@ impl Pair {
 
     /// Each does half of the jobs.
     pub(crate) fn run(&mut self, jobs: u32) -> Result<()> {
-        for (_, orders, _) in &mut self.0 {
-            orders.write_all(&(jobs / 2).to_le_bytes())?;
+        let halves = [jobs / 2, jobs.div_ceil(2)];
+        for ((_, orders, _), half) in self.0.iter_mut().zip(halves) {
+            orders.write_all(&half.to_le_bytes())?;
         }
         for (_, _, news) in &mut self.0 {
             news.read_exact(&mut [0])?;

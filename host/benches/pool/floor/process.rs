@@ -1,6 +1,6 @@
 //! Processes that a floor needs: this same executable, started again with a role of its own.
 
-use super::{ARITH, BARE, Source, pair, ping};
+use super::{ARITH, BARE, pair, ping};
 use anyhow::{Result, ensure};
 use rustix::process::Signal;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
@@ -11,8 +11,8 @@ const VARIABLE: &str = "HOST_BENCH_ROLE";
 /// Answers pings on the shared page that is its stdin.
 const ANSWERS: &str = "answers";
 /// Do jobs in instances of their own, as many as stdin says.
-const FRESH_ARITH: &str = "fresh arith";
-const FRESH_BARE: &str = "fresh bare";
+pub(super) const FRESH_ARITH: &str = "fresh arith";
+pub(super) const FRESH_BARE: &str = "fresh bare";
 /// Keeps a processor busy.
 const BUSY: &str = "busy";
 
@@ -41,13 +41,8 @@ impl Process {
         Process::start(ANSWERS, page, Stdio::inherit())
     }
 
-    /// One that does jobs in instances of their own, with the pipes that go there and come from there.
-    pub(super) fn fresh(source: Source) -> Result<(Process, ChildStdin, ChildStdout)> {
-        let role = if source == BARE {
-            FRESH_BARE
-        } else {
-            FRESH_ARITH
-        };
+    /// One that does jobs as it is told, with the pipes that go there and come from there.
+    pub(super) fn piped(role: &str) -> Result<(Process, ChildStdin, ChildStdout)> {
         let mut process = Process::start(role, Stdio::piped(), Stdio::piped())?;
         let ends = (process.0.stdin.take(), process.0.stdout.take());
         let (Some(orders), Some(news)) = ends else {

@@ -9,15 +9,25 @@ use host::{Isolation, Pool};
 
 pub(crate) fn square(bench: &Bench) -> Result<Vec<Line>> {
     Ok(vec![
-        line(bench, ("bare", "without WASI"), BARE, 550e3)?,
-        line(bench, ("arith", "with WASI"), ARITH, 200e3)?,
+        line(
+            bench,
+            ("bare", "without WASI"),
+            (BARE, Pair::bare()?),
+            550e3,
+        )?,
+        line(
+            bench,
+            ("arith", "with WASI"),
+            (ARITH, Pair::arith()?),
+            200e3,
+        )?,
     ])
 }
 
 fn line(
     bench: &Bench,
     (component, words): (&str, &str),
-    source: Source,
+    (source, mut pair): (Source, Pair),
     goal: f64,
 ) -> Result<Line> {
     let jobs = bench.jobs(200_000);
@@ -27,7 +37,6 @@ fn line(
         .isolation(Isolation::InstancePerJob);
     let pool = bench.ready(pool)?;
     let guest = Guest::new(source)?;
-    let mut pair = Pair::start(source)?;
 
     let mut turns = bench.turns();
     let pooled = turns.figure(|| rate(jobs, || Ok(pool.map::<i64>("square", 0..i64::from(jobs))?)));

@@ -6,7 +6,7 @@ use crate::link::StartError;
 use crate::pool::task::{LONG_JOB, Task};
 use crate::pool::told::News;
 use rustix::event::epoll;
-use rustix::fd::AsFd;
+use rustix::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -161,7 +161,6 @@ impl Driver {
         };
         let failed = match link.greet() {
             Ok(true) => {
-                seat.ready = true;
                 let data = watched(index, seat.generation);
                 let _ = epoll::modify(
                     &*self.ends,
@@ -169,16 +168,19 @@ impl Driver {
                     data,
                     epoll::EventFlags::empty(),
                 );
-                let hung_up = epoll::EventFlags::RDHUP;
-                let _ = epoll::add(&*self.bells, link.control(), data, hung_up);
-                // Each ring is told once, and is not taken: see `Link::bell`.
-                if let Some(bell) = link.bell() {
-                    let rung = epoll::EventFlags::IN | epoll::EventFlags::ET;
-                    let _ = epoll::add(&*self.bells, bell, epoll::EventData::new_u64(BELL), rung);
+                match watch(&self.bells, link, data) {
+                    Ok(()) => {
+                        seat.ready = true;
+                        let (worker, pid) = (index, link.pid());
+                        self.tell(|| News::Ready { worker, pid });
+                        return Ok(());
+                    }
+                    // Nobody would hear it.
+                    Err(error) => StartError::System {
+                        what: "to watch a worker",
+                        error: error.into(),
+                    },
                 }
-                let (worker, pid) = (index, link.pid());
-                self.tell(|| News::Ready { worker, pid });
-                return Ok(());
             }
             Ok(false) if seat.since.is_none_or(|since| since.elapsed() < START_TIME) => {
                 return Ok(());
@@ -197,6 +199,17 @@ impl Driver {
         let _ = epoll::delete(&*self.ends, link.control().as_fd());
         let _ = epoll::delete(&*self.ends, link.process().as_fd());
     }
+}
+
+/// Has a ready worker's bell and its end watched.
+fn watch(bells: &OwnedFd, link: &mut WorkerLink, data: epoll::EventData) -> rustix::io::Result<()> {
+    epoll::add(bells, link.control(), data, epoll::EventFlags::RDHUP)?;
+    if let Some(bell) = link.take_bell() {
+        // Each ring is told once, and is not taken.
+        let rung = epoll::EventFlags::IN | epoll::EventFlags::ET;
+        epoll::add(bells, bell, epoll::EventData::new_u64(BELL), rung)?;
+    }
+    Ok(())
 }
 
 /// What epoll says of any worker's bell.
