@@ -198,6 +198,7 @@ pub(crate) struct Lockdown {
 pub(crate) fn arrive() -> io::Result<()> {
     sys::close_inherited()?;
     sys::clear_environment()?;
+    sys::unblock_signals()?;
     rights::die_with_parent()
 }
 

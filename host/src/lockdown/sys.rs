@@ -22,6 +22,19 @@ pub(super) fn clear_environment() -> io::Result<()> {
     checked(unsafe { libc::clearenv() })
 }
 
+/// Lets every signal through: whoever started the program may have blocked some, and a trap of a guest is a signal.
+pub(super) fn unblock_signals() -> io::Result<()> {
+    // SAFETY: all zeros is a valid set of signals, the empty one; the old mask is not asked for.
+    let error = unsafe {
+        let none: libc::sigset_t = std::mem::zeroed();
+        libc::pthread_sigmask(libc::SIG_SETMASK, &none, std::ptr::null_mut())
+    };
+    match error {
+        0 => Ok(()),
+        error => Err(io::Error::from_raw_os_error(error)),
+    }
+}
+
 /// Enters new namespaces of these kinds.
 pub(super) fn unshare(kinds: libc::c_int) -> io::Result<()> {
     // SAFETY: namespaces change what the names of files, addresses and processes mean, and no memory. Descriptors are

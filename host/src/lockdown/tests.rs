@@ -359,6 +359,35 @@ fn a_process_that_dies_with_a_socket_is_killed_when_that_hangs_up() {
 }
 
 #[test]
+fn signals_that_were_blocked_outside_are_not_blocked_inside() {
+    let blocked = || -> u64 {
+        // The set as the kernel has it: 64 signals, a bit each.
+        let mut mask = 0;
+        let (none, to) = (std::ptr::null::<u64>() as u64, &raw mut mask as u64);
+        syscall(
+            libc::SYS_rt_sigprocmask,
+            [libc::SIG_BLOCK as u64, none, to, 8],
+        );
+        mask
+    };
+    let block_all = || {
+        let all = [u64::MAX];
+        let from = all.as_ptr() as u64;
+        syscall(
+            libc::SYS_rt_sigprocmask,
+            [libc::SIG_SETMASK as u64, from, 0, 8],
+        );
+        blocked() != 0
+    };
+    assert_eq!(attempt(block_all, || 0), Ended::Got);
+    let arrives = || block_all() && arrive().is_ok();
+    assert_eq!(
+        attempt(arrives, || if blocked() == 0 { 0 } else { -1 }),
+        Ended::Got
+    );
+}
+
+#[test]
 fn the_list_of_every_worker_has_sixteen_calls() {
     assert_eq!(calls::always().len(), 16);
 }

@@ -84,12 +84,15 @@ fn receive(parent: BorrowedFd<'_>) -> io::Result<Option<[OwnedFd; 2]>> {
     let mut question = [0];
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(2))];
     let mut ancillary = RecvAncillaryBuffer::new(&mut space);
-    let received = rustix::net::recvmsg(
-        parent,
-        &mut [IoSliceMut::new(&mut question)],
-        &mut ancillary,
-        RecvFlags::CMSG_CLOEXEC,
-    )?;
+    let receive = || {
+        rustix::net::recvmsg(
+            parent,
+            &mut [IoSliceMut::new(&mut question)],
+            &mut ancillary,
+            RecvFlags::CMSG_CLOEXEC,
+        )
+    };
+    let received = rustix::io::retry_on_intr(receive)?;
     if received.bytes == 0 {
         return Ok(None);
     }

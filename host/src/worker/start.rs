@@ -184,13 +184,16 @@ fn receive(control: BorrowedFd<'_>) -> anyhow::Result<Received> {
     let mut numbers = [0; 8];
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(9))];
     let mut ancillary = RecvAncillaryBuffer::new(&mut space);
-    let received = rustix::net::recvmsg(
-        control,
-        &mut [IoSliceMut::new(&mut numbers)],
-        &mut ancillary,
-        RecvFlags::CMSG_CLOEXEC,
-    )
-    .context("this process is a worker, which only a pool can start")?;
+    let receive = || {
+        rustix::net::recvmsg(
+            control,
+            &mut [IoSliceMut::new(&mut numbers)],
+            &mut ancillary,
+            RecvFlags::CMSG_CLOEXEC,
+        )
+    };
+    let received = rustix::io::retry_on_intr(receive)
+        .context("this process is a worker, which only a pool can start")?;
     ensure!(
         received.bytes == numbers.len(),
         "the parent hung up before it said what to start"
