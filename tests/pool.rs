@@ -5,6 +5,7 @@ use crate::{PATIENCE, builder, check, fault, pool, until, within};
 use host::{Cause, Error, Handle, Limits, When, wait};
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc;
@@ -101,6 +102,120 @@ fn imap_gives_results_before_an_error_and_goes_on_after_it() {
     let mut sleeps = pool.imap::<(), _>("sleep", [0_u64, 0, 3_600_000]).unwrap();
     assert_eq!(sleeps.next(), Some(Ok(())));
     assert_eq!(sleeps.next(), Some(Ok(())));
+}
+
+/// Items that other threads send.
+struct Arrivals<T> {
+    items: mpsc::Receiver<T>,
+    waker: mpsc::Sender<Waker>,
+}
+
+impl<T> futures_core::Stream for Arrivals<T> {
+    type Item = T;
+    fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<T>> {
+        // The sender wakes each that it was given, so one too many is no harm.
+        let _ = self.waker.send(context.waker().clone());
+        match self.items.try_recv() {
+            Ok(item) => Poll::Ready(Some(item)),
+            Err(mpsc::TryRecvError::Disconnected) => Poll::Ready(None),
+            Err(mpsc::TryRecvError::Empty) => Poll::Pending,
+        }
+    }
+}
+
+/// What sends items to an [`Arrivals`], and ends them when it is dropped.
+struct Departures<T> {
+    items: Option<mpsc::Sender<T>>,
+    wakers: mpsc::Receiver<Waker>,
+}
+
+impl<T> Departures<T> {
+    fn send(&self, item: T) {
+        self.items.as_ref().unwrap().send(item).unwrap();
+        self.wakers.try_iter().for_each(Waker::wake);
+    }
+}
+
+impl<T> Drop for Departures<T> {
+    fn drop(&mut self) {
+        self.items = None;
+        self.wakers.try_iter().for_each(Waker::wake);
+    }
+}
+
+fn arrivals<T>() -> (Departures<T>, Arrivals<T>) {
+    let (to, items) = mpsc::channel();
+    let (waker, wakers) = mpsc::channel();
+    let to = Some(to);
+    let departures = Departures { items: to, wakers };
+    (departures, Arrivals { items, waker })
+}
+
+#[test]
+fn results_come_while_no_item_arrives() {
+    let pool = pool("faults");
+    let sleep = pool.func::<u64, ()>("sleep").unwrap();
+    for ordered in [true, false] {
+        let (to, items) = arrivals();
+        let mut results: Box<dyn Iterator<Item = _>> = match ordered {
+            true => Box::new(sleep.imap_stream(items)),
+            false => Box::new(sleep.imap_stream_unordered(items)),
+        };
+        // Each burst is sent only when all results of the one before were told.
+        for burst in [vec![30], vec![30, 30], vec![1, 30, 1]] {
+            burst.iter().for_each(|ms| to.send(*ms));
+            burst
+                .iter()
+                .for_each(|_| assert_eq!(results.next(), Some(Ok(()))));
+        }
+        drop(to);
+        assert_eq!(results.next(), None);
+    }
+}
+
+#[test]
+fn items_that_arrive_wake_whoever_waits_for_results() {
+    let pool = pool("arith");
+    let square = pool.func::<i64, i64>("square").unwrap();
+    std::thread::scope(|scope| {
+        // Only one of the threads drives the pool; the others follow it.
+        for _ in 0..3 {
+            let (to, items) = arrivals();
+            let results = square.imap_stream(items);
+            let (told, tells) = mpsc::channel();
+            scope.spawn(move || results.for_each(|result| told.send(result.unwrap()).unwrap()));
+            scope.spawn(move || {
+                for n in 0..2000 {
+                    to.send(n);
+                    // Now and then the other side is known to have nothing at all.
+                    if n % 100 == 99 {
+                        let last = tells.iter().take(100).last();
+                        assert_eq!(last, Some(n * n));
+                    }
+                }
+                drop(to);
+                assert_eq!(tells.recv(), Err(mpsc::RecvError));
+            });
+        }
+    });
+}
+
+#[test]
+fn items_may_arrive_when_nobody_wants_them_any_more() {
+    let (to, items) = arrivals();
+    let wakers = {
+        let pool = pool("arith");
+        let square = pool.func::<i64, i64>("square").unwrap();
+        let mut results = square.imap_stream(items);
+        to.send(3);
+        assert_eq!(results.next(), Some(Ok(9)));
+        let wakers: Vec<_> = to.wakers.try_iter().collect();
+        drop(results);
+        wakers.iter().for_each(Waker::wake_by_ref);
+        assert_eq!(square.apply(4), Ok(16));
+        wakers
+    };
+    wakers.into_iter().for_each(Waker::wake);
 }
 
 #[test]

@@ -55,8 +55,8 @@ pub use link::StartError;
 pub use lockdown::{Sandbox, Wall, WallReport, WallState};
 pub use manager::{Manager, ManagerBuilder, ManagerLimits, ManagerStats, StartManagerError};
 pub use pool::{
-    BuildError, Builder, Error, Func, FunctionError, Handle, Imap, Pool, Stats, When, WorkerStats,
-    wait,
+    Arriving, BuildError, Builder, Error, Feed, Func, FunctionError, Handle, Imap, Pool, Stats,
+    When, WorkerStats, wait,
 };
 pub use process::{Exit, Process, Ready, SpawnError};
 pub use role::NoChildren;

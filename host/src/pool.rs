@@ -7,6 +7,7 @@
 mod aside;
 mod builder;
 mod driver;
+mod feed;
 mod func;
 mod handle;
 mod keeper;
@@ -18,6 +19,7 @@ mod task;
 mod told;
 
 pub use builder::{BuildError, Builder};
+pub use feed::{Arriving, Feed};
 pub use func::Func;
 pub use handle::{Handle, When, wait};
 pub use stats::{Stats, WorkerStats};

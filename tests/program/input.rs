@@ -80,6 +80,28 @@ fn a_wrong_line_ends_the_run_after_the_results_before_it() {
 }
 
 #[test]
+fn results_come_while_the_input_is_silent() {
+    for order in ["", " --unordered"] {
+        let mut run = line(&format!("map faults sleep --input - -q{order}"));
+        run.0.stdin(Stdio::piped());
+        let mut running = run.start();
+        let mut stdin = running.child().stdin.take().unwrap();
+        let mut stdout = BufReader::new(running.child().stdout.take().unwrap());
+        // Longer than anybody would wait for a result before he looks for the next line.
+        for lines in ["30\n", "30\n30\n", "1\n30\n1\n"] {
+            stdin.write_all(lines.as_bytes()).unwrap();
+            for _ in lines.lines() {
+                let mut result = String::new();
+                stdout.read_line(&mut result).unwrap();
+                assert_eq!(result, "()\n");
+            }
+        }
+        drop(stdin);
+        assert_eq!(running.ends().code(), Some(0));
+    }
+}
+
+#[test]
 fn a_long_input_takes_no_more_memory_than_a_short_one() {
     let peak_kib = |count: u32| {
         let input = lines(1..=count);

@@ -1,5 +1,6 @@
 //! A function of the component as Rust calls it: looked up and checked once, then used for any number of jobs.
 
+use super::feed::Arriving;
 use super::handle::Handle;
 use super::shared::{Shared, Signature};
 use super::stream::{Imap, Order, Stream, outcome};
@@ -86,6 +87,28 @@ impl<'p, P: Serialize, R: DeserializeOwned + Send + 'static> Func<'p, P, R> {
     /// As [`Func::imap`], but yields each result as soon as it is there.
     pub fn imap_unordered<I: IntoIterator<Item = P>>(&self, items: I) -> Imap<'p, I::IntoIter, R> {
         Imap::new(Stream::new(self.call, items.into_iter(), Order::Completion))
+    }
+
+    /// As [`Func::imap`], with items that arrive at their own time, as those of a channel do. While an iterator keeps its
+    /// caller waiting for an item, results that come meanwhile lie until it has one; here each is yielded when it is due,
+    /// whether items arrive or not.
+    pub fn imap_stream<S: futures_core::Stream<Item = P> + Unpin>(
+        &self,
+        items: S,
+    ) -> Imap<'p, Arriving<S>, R> {
+        Imap::new(Stream::new(self.call, Arriving::new(items), Order::Input))
+    }
+
+    /// As [`Func::imap_stream`], but yields each result as soon as it is there.
+    pub fn imap_stream_unordered<S: futures_core::Stream<Item = P> + Unpin>(
+        &self,
+        items: S,
+    ) -> Imap<'p, Arriving<S>, R> {
+        Imap::new(Stream::new(
+            self.call,
+            Arriving::new(items),
+            Order::Completion,
+        ))
     }
 
     /// Starts one job and returns at once.

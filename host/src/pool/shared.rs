@@ -349,6 +349,13 @@ impl Shared {
         driver
     }
 
+    /// Lets the thread that waits for this task see that its source has something again.
+    pub(super) fn rouse(&self, task: &Task) {
+        let mut driver = self.driver();
+        driver.notes.extend(task.arrive());
+        driver.news = true;
+    }
+
     /// Leaves the lead to a follower, or to the keeper if there is anything left to watch.
     fn resign(&self, driver: &mut Driver) {
         driver.leader = Leader::Nobody;

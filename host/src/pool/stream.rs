@@ -4,6 +4,7 @@
 //! are taken only when there is room: for their jobs with the workers, and for their results on this side.
 
 use super::Error;
+use super::feed::{Arrival, Feed};
 use super::func::Call;
 use super::sizes::Sizes;
 use super::task::{CHUNK_TIME, DEPTH, Home, Run, Task, WHOLE_CHUNK_TIME};
@@ -15,6 +16,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
+use std::task::{Poll, Waker};
 use std::time::{Duration, Instant};
 
 /// How many bytes of arguments make a chunk full: a quarter of the ring, so that three fit.
@@ -52,7 +54,7 @@ impl<'p, I, R> Imap<'p, I, R> {
     }
 }
 
-impl<I: Iterator<Item: Serialize>, R: DeserializeOwned> Imap<'_, I, R> {
+impl<I: Feed<Item: Serialize>, R: DeserializeOwned> Imap<'_, I, R> {
     /// The next outcome, and where it came from.
     ///
     /// # Errors
@@ -63,7 +65,7 @@ impl<I: Iterator<Item: Serialize>, R: DeserializeOwned> Imap<'_, I, R> {
     }
 }
 
-impl<I: Iterator<Item: Serialize>, R: DeserializeOwned> Iterator for Imap<'_, I, R> {
+impl<I: Feed<Item: Serialize>, R: DeserializeOwned> Iterator for Imap<'_, I, R> {
     type Item = Result<R, Error>;
     fn next(&mut self) -> Option<Result<R, Error>> {
         let report = self.stream.next()?;
@@ -75,6 +77,10 @@ pub(super) struct Stream<'p, I, R> {
     call: Call<'p>,
     /// `None` once it has ended.
     items: Option<I>,
+    /// Called when an item has arrived, where the source had none yet.
+    waker: Waker,
+    /// Whether the source, when it was last asked, had none yet.
+    awaits_item: bool,
     task: Arc<Task>,
     order: Order,
     /// Whether the pool counts this task.
@@ -112,16 +118,22 @@ enum Results<R> {
     Parts(u64, std::vec::IntoIter<Result<R, Fault>>),
 }
 
-impl<'p, I: Iterator<Item: Serialize>, R: DeserializeOwned> Stream<'p, I, R> {
+impl<'p, I: Feed<Item: Serialize>, R: DeserializeOwned> Stream<'p, I, R> {
     pub(super) fn new(call: Call<'p>, items: I, order: Order) -> Self {
         let counted = call.shared.driver().begin();
         let chunk_time = match order {
             Order::Everything => WHOLE_CHUNK_TIME,
             Order::Input | Order::Completion => CHUNK_TIME,
         };
-        let task = call.task(Home::Stream).with_chunk_time(chunk_time);
+        let task = Arc::new(call.task(Home::Stream).with_chunk_time(chunk_time));
         Stream {
-            task: Arc::new(task),
+            waker: if I::ARRIVES {
+                Arrival::waker(call.shared, &task)
+            } else {
+                Waker::noop().clone()
+            },
+            awaits_item: false,
+            task,
             call,
             items: counted.then_some(items),
             order,
@@ -209,7 +221,7 @@ impl<'p, I: Iterator<Item: Serialize>, R: DeserializeOwned> Stream<'p, I, R> {
 
     /// All results in order, or the first error.
     pub(super) fn gather(mut self) -> Result<Vec<R>, Error> {
-        let expected = self.items.as_ref().map_or(0, |items| items.size_hint().0);
+        let expected = self.items.as_ref().map_or(0, |items| items.items_left().0);
         // An iterator may promise anything; memory is taken for what is plausible, and grows from there.
         let mut results = Vec::with_capacity(expected.min(1 << 20));
         let mut first_fault: Option<Fault> = None;
@@ -271,16 +283,16 @@ impl<'p, I: Iterator<Item: Serialize>, R: DeserializeOwned> Stream<'p, I, R> {
             if self.received == self.sent && self.items.is_none() {
                 return false;
             }
-            let patience = (self.items.is_some() && self.has_room()).then(|| match self.sent {
+            let may_ask = self.items.is_some() && !self.awaits_item && self.has_room();
+            let patience = may_ask.then(|| match self.sent {
                 1 => FIRST_RESULT_TIME,
                 _ => (self.source_pace / 10).max(FAST_PACE),
             });
             let deadline = patience.map(|patience| Instant::now() + patience);
-            let came = self
-                .call
-                .shared
-                .wait(&[&self.task], deadline, || self.task.has_runs());
-            ask = !came || self.source_is_fast();
+            let came = self.call.shared.wait(&[&self.task], deadline, || {
+                self.task.has_runs() || self.task.has_arrival()
+            });
+            ask = !came || self.task.has_arrival() || self.source_is_fast();
         }
     }
 
@@ -316,20 +328,21 @@ impl<'p, I: Iterator<Item: Serialize>, R: DeserializeOwned> Stream<'p, I, R> {
     /// Whether the next item can be expected at once. Of a source that doesn't know how much it has left, and gave only
     /// one item so far, it can't: it may be a person who waits for the first result.
     fn source_is_fast(&self) -> bool {
-        let unproven = self.sent == 1 && self.order != Order::Everything && !self.knows_its_end();
+        let may_block = !I::ARRIVES && self.order != Order::Everything && !self.knows_its_end();
+        let unproven = self.sent == 1 && may_block;
         !unproven && self.source_pace <= FAST_PACE
     }
 
     fn knows_its_end(&self) -> bool {
-        (self.items.as_ref()).is_some_and(|items| items.size_hint().1.is_some())
+        (self.items.as_ref()).is_some_and(|items| items.items_left().1.is_some())
     }
 
-    /// Sends the next chunk. `false` if the source has ended.
+    /// Sends the next chunk. `false` if the source has no more, or none yet.
     fn send_chunk(&mut self) -> bool {
         let Some(items) = &self.items else {
             return false;
         };
-        let limit = self.chunk_limit(items.size_hint());
+        let limit = self.chunk_limit(items.items_left());
         let Some(items) = &mut self.items else {
             return false;
         };
@@ -337,14 +350,23 @@ impl<'p, I: Iterator<Item: Serialize>, R: DeserializeOwned> Stream<'p, I, R> {
             Some((asked, function)) => Chunk::list(self.task.clone(), function, self.sent, asked),
             None => self.call.chunk(self.task.clone(), self.sent),
         };
+        self.task.forget_arrival();
+        self.awaits_item = false;
         let keeps_sizes = self.order != Order::Everything;
         let mut sizes = Vec::new();
         let started = Instant::now();
         let mut look_at = 1;
         while u64::from(chunk.count) < limit && chunk.frames.len() < CHUNK_BYTES {
-            let Some(item) = items.next() else {
-                self.items = None;
-                break;
+            let item = match items.poll_item(&self.waker) {
+                Poll::Ready(Some(item)) => item,
+                Poll::Ready(None) => {
+                    self.items = None;
+                    break;
+                }
+                Poll::Pending => {
+                    self.awaits_item = true;
+                    break;
+                }
             };
             match self.call.push(&item, &mut chunk) {
                 Ok(bytes) if keeps_sizes => sizes.push(bytes),
@@ -372,7 +394,7 @@ impl<'p, I: Iterator<Item: Serialize>, R: DeserializeOwned> Stream<'p, I, R> {
             self.task.expect(u64::from(chunk.count));
             self.call.shared.submit([chunk]);
         }
-        self.items.is_some()
+        self.items.is_some() && !self.awaits_item
     }
 
     /// How many jobs the next chunk may have: what the task thinks right, but near the end of the input so few that

@@ -42,6 +42,8 @@ pub(super) struct Task {
     /// Lists that were refused, or lost with their worker, since the last one that was not.
     refusals: AtomicU32,
     cancelled: AtomicBool,
+    /// Whether an item has arrived at a source that had none yet.
+    arrival: AtomicBool,
     /// What a job costs a worker, in nanoseconds, smoothed; 0 for not known yet.
     cost_ns: AtomicU64,
     /// How large a chunk may be by now.
@@ -123,6 +125,7 @@ impl Task {
             list: None,
             refusals: AtomicU32::new(0),
             cancelled: AtomicBool::new(false),
+            arrival: AtomicBool::new(false),
             cost_ns: AtomicU64::new(0),
             grown: AtomicU64::new(0),
             missing: AtomicU64::new(0),
@@ -228,6 +231,24 @@ impl Task {
     /// Whether there is any run to take.
     pub(super) fn has_runs(&self) -> bool {
         !self.inbox().runs.is_empty()
+    }
+
+    /// Notes that its source has something again, and gives back who waits for the task.
+    pub(super) fn arrive(&self) -> Vec<Waiter> {
+        self.arrival.store(true, Ordering::Release);
+        std::mem::take(&mut self.inbox().waiters)
+    }
+
+    /// Whether its source has something again.
+    #[inline]
+    pub(super) fn has_arrival(&self) -> bool {
+        self.arrival.load(Ordering::Acquire)
+    }
+
+    /// Notes that the source is asked now: what arrives from here on is news.
+    #[inline]
+    pub(super) fn forget_arrival(&self) {
+        self.arrival.swap(false, Ordering::AcqRel);
     }
 
     /// Whether every job has its outcome.

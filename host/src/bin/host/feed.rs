@@ -6,13 +6,16 @@ use crate::items::Items;
 use crate::lines::Lines;
 use crate::plan::{Jobs, Plan, Talk};
 use crate::watch::Stop;
+use futures_core::Stream;
 use host::{Function, Value};
 use std::collections::HashMap;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
 
 /// The arguments of one job after the other, as the pool asks for them.
 pub(crate) struct Feed {
-    jobs: Box<dyn Iterator<Item = Result<Vec<Value>, Failure>> + Send>,
+    jobs: Source,
     /// How many jobs there are, where that is known.
     pub count: Option<u64>,
     /// Whether each job's arguments are kept, to be told with its result.
@@ -20,6 +23,11 @@ pub(crate) struct Feed {
     stop: Arc<Stop>,
     trail: Arc<Trail>,
     next: u64,
+}
+
+enum Source {
+    Items(Box<dyn Iterator<Item = Vec<Value>> + Send>),
+    Lines(Lines),
 }
 
 /// What the feed leaves for the run to find.
@@ -38,46 +46,31 @@ impl Feed {
     ) -> Result<Feed, Failure> {
         let named = plan.objects.as_ref().map(|objects| objects.handles());
         let named: Named = Arc::new(named.unwrap_or_default());
+        let item = || Form::item(function, &named);
+        let tuple = || Form::tuple(function, &named);
         let items = match &plan.jobs {
-            Jobs::Items(texts) => Items::read(texts, Form::item(function, &named)?)?,
-            Jobs::Tuples(texts) => Items::read(texts, Form::tuple(function, &named))?,
-            Jobs::Call(arguments) => Items::call(arguments, Form::tuple(function, &named))?,
+            Jobs::Items(texts) => Items::read(texts, item()?)?,
+            Jobs::Tuples(texts) => Items::read(texts, tuple())?,
+            Jobs::Call(arguments) => Items::call(arguments, tuple())?,
             Jobs::ItemLines(file) => {
-                return Feed::lines(
-                    Lines::open(file, Form::item(function, &named)?, stop.clone())?,
-                    plan,
-                    stop,
-                );
+                let lines = Lines::open(file, item()?, stop.clone())?;
+                return Ok(Feed::new(Source::Lines(lines), None, plan, stop));
             }
             Jobs::TupleLines(file) => {
-                return Feed::lines(
-                    Lines::open(file, Form::tuple(function, &named), stop.clone())?,
-                    plan,
-                    stop,
-                );
+                let lines = Lines::open(file, tuple(), stop.clone())?;
+                return Ok(Feed::new(Source::Lines(lines), None, plan, stop));
             }
         };
-        let count = Some(items.count());
-        Ok(Feed {
-            count,
-            ..Feed::new(items.arguments().map(Ok), plan, stop)
-        })
+        let count = items.count();
+        let items = Source::Items(Box::new(items.arguments()));
+        Ok(Feed::new(items, Some(count), plan, stop))
     }
 
-    fn lines(lines: Lines, plan: &Plan, stop: &Arc<Stop>) -> Result<Feed, Failure> {
-        Ok(Feed::new(lines, plan, stop))
-    }
-
-    fn new(
-        jobs: impl Iterator<Item = Result<Vec<Value>, Failure>> + Send + 'static,
-        plan: &Plan,
-        stop: &Arc<Stop>,
-    ) -> Feed {
-        let follow = matches!(plan.talk, Talk::Jobs { .. });
+    fn new(jobs: Source, count: Option<u64>, plan: &Plan, stop: &Arc<Stop>) -> Feed {
         Feed {
-            jobs: Box::new(jobs),
-            count: None,
-            follow,
+            jobs,
+            count,
+            follow: matches!(plan.talk, Talk::Jobs { .. }),
             stop: stop.clone(),
             trail: Arc::default(),
             next: 0,
@@ -90,25 +83,38 @@ impl Feed {
     }
 }
 
-impl Iterator for Feed {
+impl Source {
+    fn next(&mut self, waker: &Waker) -> Poll<Option<Result<Vec<Value>, Failure>>> {
+        match self {
+            Source::Items(items) => Poll::Ready(items.next().map(Ok)),
+            Source::Lines(lines) => lines.next(waker),
+        }
+    }
+}
+
+impl Stream for Feed {
     type Item = Vec<Value>;
 
-    fn next(&mut self) -> Option<Vec<Value>> {
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Vec<Value>>> {
         if self.stop.reason().is_some() {
-            return None;
+            return Poll::Ready(None);
         }
-        match self.jobs.next()? {
-            Ok(arguments) => {
+        match self.jobs.next(context.waker()) {
+            Poll::Ready(Some(Ok(arguments))) => {
                 if self.follow {
                     hold(&self.trail.arguments).insert(self.next, arguments.clone());
                 }
                 self.next += 1;
-                Some(arguments)
+                Poll::Ready(Some(arguments))
             }
-            Err(failure) => {
+            Poll::Ready(Some(Err(failure))) => {
                 *hold(&self.trail.failure) = Some(failure);
-                None
+                Poll::Ready(None)
             }
+            Poll::Ready(None) => Poll::Ready(None),
+            // The word to stop may have come before it could be known who waits.
+            Poll::Pending if self.stop.reason().is_some() => Poll::Ready(None),
+            Poll::Pending => Poll::Pending,
         }
     }
 

@@ -6,13 +6,14 @@
 use crate::exit::Failure;
 use crate::form::Form;
 use crate::watch::Stop;
-use crossbeam_channel::{Receiver, Sender, bounded, select};
+use crossbeam_channel::{Receiver, Sender, TryRecvError, bounded};
 use host::Value;
 use host::value::json;
 use std::fs::File;
 use std::io::{self, ErrorKind, Read};
 use std::path::Path;
 use std::sync::Arc;
+use std::task::{Poll, Waker};
 use std::thread;
 
 /// How many bytes are asked for at once: the size of a pipe.
@@ -21,7 +22,7 @@ const BLOCK_BYTES: usize = 64 << 10;
 /// How many blocks may wait: one to work on while the next is read.
 const BLOCKS_AHEAD: usize = 2;
 
-/// The jobs of a file, as an iterator that ends with the file, at the first wrong line, or when the run stops.
+/// The jobs of a file, one after the other, to its end or to the first wrong line.
 #[derive(Debug)]
 pub(crate) struct Lines {
     name: String,
@@ -53,8 +54,13 @@ impl Lines {
     ) -> Result<Lines, Failure> {
         let (to, blocks) = bounded(BLOCKS_AHEAD);
         let reader = thread::Builder::new().name("input".into());
+        let bell = stop.clone();
         reader
-            .spawn(move || read_blocks(source, &to))
+            .spawn(move || {
+                read_blocks(source, &to, &bell);
+                drop(to);
+                bell.wake();
+            })
             .map_err(Failure::pool)?;
         Ok(Lines {
             name,
@@ -67,22 +73,41 @@ impl Lines {
         })
     }
 
-    /// Waits for the next block; `false` if there is none or the run stops.
-    fn refill(&mut self) -> Result<bool, Failure> {
-        let block = select! {
-            recv(self.blocks) -> block => block,
-            recv(self.stop.asked()) -> _ => return Ok(false),
-        };
-        match block {
-            Ok(Ok(block)) => {
-                (self.block, self.at) = (block, 0);
-                Ok(true)
+    /// The next job, or none yet: then the waker is called when there is something new.
+    pub(crate) fn next(&mut self, waker: &Waker) -> Poll<Option<Result<Vec<Value>, Failure>>> {
+        loop {
+            while self.at < self.block.len() {
+                let rest = &self.block[self.at..];
+                let line = rest.split(|byte| *byte == b'\n').next().unwrap_or(rest);
+                self.at += line.len() + 1;
+                self.number += 1;
+                if !line.trim_ascii().is_empty() {
+                    return Poll::Ready(Some(self.job(line)));
+                }
             }
-            Ok(Err(error)) => Err(Failure::command_line(format!(
-                "cannot read {}: {error}",
-                self.name
-            ))),
-            Err(_) => Ok(false),
+            match self.next_block(waker) {
+                Poll::Ready(Some(Ok(block))) => (self.block, self.at) = (block, 0),
+                Poll::Ready(Some(Err(error))) => {
+                    let message = format!("cannot read {}: {error}", self.name);
+                    return Poll::Ready(Some(Err(Failure::command_line(message))));
+                }
+                Poll::Ready(None) => return Poll::Ready(None),
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+    }
+
+    fn next_block(&mut self, waker: &Waker) -> Poll<Option<io::Result<Vec<u8>>>> {
+        let mut block = self.blocks.try_recv();
+        if matches!(block, Err(TryRecvError::Empty)) {
+            self.stop.wakes(waker);
+            // One may have come before the reader could know who waits.
+            block = self.blocks.try_recv();
+        }
+        match block {
+            Ok(block) => Poll::Ready(Some(block)),
+            Err(TryRecvError::Disconnected) => Poll::Ready(None),
+            Err(TryRecvError::Empty) => Poll::Pending,
         }
     }
 
@@ -95,31 +120,8 @@ impl Lines {
     }
 }
 
-impl Iterator for Lines {
-    type Item = Result<Vec<Value>, Failure>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        loop {
-            while self.at < self.block.len() {
-                let rest = &self.block[self.at..];
-                let line = rest.split(|byte| *byte == b'\n').next().unwrap_or(rest);
-                self.at += line.len() + 1;
-                self.number += 1;
-                if !line.trim_ascii().is_empty() {
-                    return Some(self.job(line));
-                }
-            }
-            match self.refill() {
-                Ok(true) => {}
-                Ok(false) => return None,
-                Err(failure) => return Some(Err(failure)),
-            }
-        }
-    }
-}
-
 /// Sends whole lines, as many as there are, so that a slow writer's line is not held back.
-fn read_blocks(mut source: impl Read, to: &Sender<io::Result<Vec<u8>>>) {
+fn read_blocks(mut source: impl Read, to: &Sender<io::Result<Vec<u8>>>, bell: &Stop) {
     let mut block = Vec::new();
     loop {
         let begun = block.len();
@@ -146,6 +148,7 @@ fn read_blocks(mut source: impl Read, to: &Sender<io::Result<Vec<u8>>>) {
         if to.send(Ok(whole)).is_err() {
             return;
         }
+        bell.wake();
     }
 }
 
@@ -154,6 +157,7 @@ mod tests {
     use super::*;
     use crate::form::Named;
     use host::{Field, Function, Type};
+    use std::task::Wake;
 
     fn lines(source: impl Read + Send + 'static, params: &[Type]) -> Vec<Result<String, String>> {
         let params: Vec<Field> = params
@@ -174,7 +178,8 @@ mod tests {
         } else {
             Form::tuple(&function, &Named::default())
         };
-        let lines = Lines::start(source, "stdin".into(), form, Arc::new(Stop::new())).unwrap();
+        let mut lines = Lines::start(source, "stdin".into(), form, Arc::new(Stop::new())).unwrap();
+        let lines = std::iter::from_fn(|| wait_for_next(&mut lines));
         let show = |job: Vec<Value>| {
             job.iter()
                 .map(ToString::to_string)
@@ -184,6 +189,23 @@ mod tests {
         lines
             .map(|job| job.map(show).map_err(|failure| failure.message))
             .collect()
+    }
+
+    /// The next job, from a thread that sleeps until it is there.
+    fn wait_for_next(lines: &mut Lines) -> Option<Result<Vec<Value>, Failure>> {
+        struct Unpark(thread::Thread);
+        impl Wake for Unpark {
+            fn wake(self: Arc<Self>) {
+                self.0.unpark();
+            }
+        }
+        let waker = Waker::from(Arc::new(Unpark(thread::current())));
+        loop {
+            match lines.next(&waker) {
+                Poll::Ready(job) => return job,
+                Poll::Pending => thread::park(),
+            }
+        }
     }
 
     #[test]

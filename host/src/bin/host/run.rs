@@ -9,7 +9,7 @@ use crate::plan::{Order, Plan, Talk};
 use crate::print;
 use crate::progress::{Look, Shown};
 use crate::watch::{self, Ending, Reason, Stop};
-use host::{Cause, Imap, Pool, Report, Value};
+use host::{Arriving, Cause, Imap, Pool, Report, Value};
 use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -55,8 +55,8 @@ pub(crate) fn run(plan: Plan) -> Result<u8, Failure> {
 
     let call = pool.func::<Vec<Value>, Value>(&plan.function)?;
     let ended = match plan.order {
-        Order::Input => run.drain(call.imap(feed)),
-        Order::Completion => run.drain(call.imap_unordered(feed)),
+        Order::Input => run.drain(call.imap_stream(feed)),
+        Order::Completion => run.drain(call.imap_stream_unordered(feed)),
     };
     let Run { trail, tally, .. } = run;
     match ended.and(output.finish().map_err(End::Stdout)) {
@@ -156,7 +156,7 @@ enum End {
 }
 
 impl Run<'_> {
-    fn drain(&mut self, mut reports: Imap<'_, Feed, Value>) -> Result<(), End> {
+    fn drain(&mut self, mut reports: Imap<'_, Arriving<Feed>, Value>) -> Result<(), End> {
         while let Some(report) = reports.next_report() {
             match report {
                 Ok(report) => self.take(report).map_err(End::Stdout)?,

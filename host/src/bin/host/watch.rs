@@ -5,11 +5,12 @@
 
 use crate::exit::{self, Failure};
 use crate::output;
-use crossbeam_channel::{Receiver, Sender, bounded};
+use crossbeam_channel::bounded;
 use signal_hook::consts::SIGINT;
 use std::io::{self, ErrorKind, Read};
 use std::os::unix::net::UnixStream;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::task::Waker;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -31,28 +32,21 @@ pub(crate) enum Reason {
 const TELL: Duration = Duration::from_millis(100);
 
 /// The word to stop: given once, seen by everybody, and heard by the one who waits for input.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Stop {
     reason: OnceLock<Reason>,
-    bell: Sender<()>,
-    asked: Receiver<()>,
+    waits: Mutex<Option<Waker>>,
 }
 
 impl Stop {
     pub(crate) fn new() -> Self {
-        let (bell, asked) = bounded(1);
-        Stop {
-            reason: OnceLock::new(),
-            bell,
-            asked,
-        }
+        Stop::default()
     }
 
     /// Tells the run to stop. The first reason counts.
     pub(crate) fn ask(&self, reason: Reason) {
         if self.reason.set(reason).is_ok() {
-            // The bell has room for the one time that it rings.
-            let _ = self.bell.try_send(());
+            self.wake();
         }
     }
 
@@ -61,9 +55,17 @@ impl Stop {
         self.reason.get().copied()
     }
 
-    /// A channel that becomes ready when the run is told to stop. One waiter hears it.
-    pub(crate) fn asked(&self) -> &Receiver<()> {
-        &self.asked
+    /// Remembers who waits for input. One waiter is woken: the last.
+    pub(crate) fn wakes(&self, waiter: &Waker) {
+        *self.waits.lock().unwrap_or_else(PoisonError::into_inner) = Some(waiter.clone());
+    }
+
+    /// Wakes who waits for input: there is some, or no more is wanted.
+    pub(crate) fn wake(&self) {
+        let mut waits = self.waits.lock().unwrap_or_else(PoisonError::into_inner);
+        let waiter = waits.take();
+        drop(waits);
+        waiter.into_iter().for_each(Waker::wake);
     }
 }
 
@@ -204,15 +206,25 @@ enum Event {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::atomic::{AtomicU32, Ordering};
+    use std::task::Wake;
 
     #[test]
-    fn the_first_reason_counts_and_rings_once() {
+    fn the_first_reason_counts_and_wakes_who_waits_once() {
+        #[derive(Default)]
+        struct Woken(AtomicU32);
+        impl Wake for Woken {
+            fn wake(self: Arc<Self>) {
+                self.0.fetch_add(1, Ordering::Relaxed);
+            }
+        }
         let stop = Stop::new();
+        let woken = Arc::new(Woken::default());
+        stop.wakes(&woken.clone().into());
         assert_eq!(stop.reason(), None);
         stop.ask(Reason::TooManyFailed);
         stop.ask(Reason::Interrupted);
         assert_eq!(stop.reason(), Some(Reason::TooManyFailed));
-        assert!(stop.asked().try_recv().is_ok());
-        assert!(stop.asked().try_recv().is_err());
+        assert_eq!(woken.0.load(Ordering::Relaxed), 1);
     }
 }
