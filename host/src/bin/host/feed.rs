@@ -27,7 +27,7 @@ pub(crate) struct Feed {
 
 enum Source {
     Items(Box<dyn Iterator<Item = Vec<Value>> + Send>),
-    Lines(Lines),
+    Lines(Box<Lines>),
 }
 
 /// What the feed leaves for the run to find.
@@ -54,11 +54,11 @@ impl Feed {
             Jobs::Call(arguments) => Items::call(arguments, tuple())?,
             Jobs::ItemLines(file) => {
                 let lines = Lines::open(file, item()?, stop.clone())?;
-                return Ok(Feed::new(Source::Lines(lines), None, plan, stop));
+                return Ok(Feed::new(Source::Lines(Box::new(lines)), None, plan, stop));
             }
             Jobs::TupleLines(file) => {
                 let lines = Lines::open(file, tuple(), stop.clone())?;
-                return Ok(Feed::new(Source::Lines(lines), None, plan, stop));
+                return Ok(Feed::new(Source::Lines(Box::new(lines)), None, plan, stop));
             }
         };
         let count = items.count();
