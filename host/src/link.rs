@@ -12,6 +12,7 @@ mod loan;
 mod process;
 mod start;
 mod starter;
+mod waking;
 
 use crate::job::{End, Progress};
 use crate::lockdown::WallReport;
@@ -28,10 +29,11 @@ pub(crate) use start::Launch;
 pub use start::StartError;
 pub(crate) use starter::Starter;
 use std::time::Duration;
+pub(crate) use waking::Waking;
 
 /// How much of what is long is moved at a time, in bytes: the worker copies one piece while the next is written, or writes one
 /// while another is copied, and all of them stay in a core's cache.
-const PIECE_BYTES: usize = 64 << 10;
+pub(crate) const PIECE_BYTES: usize = 64 << 10;
 
 /// What a lost worker gives back.
 pub(crate) struct Lost<O> {
@@ -61,7 +63,9 @@ pub(crate) struct Link<O> {
     /// Jobs in all.
     asked: u64,
     naps: u16,
-    /// Whether the worker was woken for jobs, since somebody asked.
+    /// Where the worker is to wake up for the last chunk.
+    waking: Waking,
+    /// Whether it was woken to take turns with this side, since somebody asked.
     woke: bool,
     /// What the worker claims about the running job, since this many answers.
     claim: (u64, u64),
@@ -153,27 +157,29 @@ impl<O> Link<O> {
         self.requests.cancel_until(u64::MAX);
     }
 
-    /// Sends a chunk, or as much of it as the ring holds; [`Link::flush`] sends the rest. Says whether the worker had to be
-    /// woken for it. If it `has_rested` and wakes up on this thread's processor, it leaves that to this thread when it is done.
-    pub(crate) fn feed(&mut self, chunk: Chunk<O>, has_rested: bool) -> Result<bool, Broken> {
+    /// Sends a chunk, or as much of it as the ring holds; [`Link::flush`] sends the rest. Says whether the worker was woken
+    /// for it to take turns with this thread.
+    pub(crate) fn feed(&mut self, chunk: Chunk<O>, waking: Waking) -> Result<bool, Broken> {
         self.asked += u64::from(chunk.count);
+        self.waking = waking;
         self.flight.push(chunk);
-        self.send(has_rested)?;
+        self.send()?;
         Ok(std::mem::take(&mut self.woke))
     }
 
     /// Sends what the ring had no space for before. Says whether there was any of it, and space.
     pub(crate) fn flush(&mut self) -> Result<bool, Broken> {
-        self.send(false)
+        self.send()
     }
 
-    fn send(&mut self, has_rested: bool) -> Result<bool, Broken> {
+    fn send(&mut self) -> Result<bool, Broken> {
         let (requests, woke) = (&mut self.requests, &mut self.woke);
+        let (waking, worker) = (self.waking, self.process.pid());
         self.flight.send(|frames| {
             let written = requests.write(&frames[..frames.len().min(PIECE_BYTES)])?;
             if written > 0 {
                 requests.publish();
-                *woke |= requests.ring(has_rested);
+                *woke |= waking.ring(worker, requests);
             }
             Ok(written)
         })
@@ -190,7 +196,11 @@ impl<O> Link<O> {
             return Ok(false);
         }
         if self.answers.may_have_filled() {
-            self.requests.ring(false);
+            // A long answer is written and taken at the same time.
+            if self.waking == Waking::InTurn && self.flight.is_streaming() {
+                self.waking = Waking::Apart;
+            }
+            self.waking.ring(self.process.pid(), &self.requests);
         }
         self.flight.read(deliver)?;
         Ok(true)

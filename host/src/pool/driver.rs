@@ -10,7 +10,7 @@ mod seats;
 use super::task::{Home, Run, Task, Waiter};
 use super::told::{self, News};
 use crate::job::{Cause, Progress};
-use crate::link::{Answers, Bounds, Broken, Chunk, Link};
+use crate::link::{Answers, Bounds, Broken, Chunk, Link, PIECE_BYTES, Waking};
 use rustix::event::epoll;
 use rustix::fd::OwnedFd;
 pub(super) use seats::{START_TIME, Seat};
@@ -109,6 +109,8 @@ pub(super) struct Driver {
     /// Whether all jobs are asked to stop.
     stopping: bool,
     checked: Instant,
+    /// How many processors this process may use.
+    pub(super) processors: usize,
     pub(super) rules: Rules,
     /// Readable when a worker rings. Hung-up workers show as well.
     bells: Arc<OwnedFd>,
@@ -146,6 +148,7 @@ impl Driver {
             untold: Arc::default(),
             first_heard: 0,
             stopping: false,
+            processors: std::thread::available_parallelism().map_or(1, usize::from),
             checked: Instant::now(),
             rules,
             bells,
@@ -338,6 +341,7 @@ impl Driver {
     }
 
     fn feed(&mut self, index: usize, mut chunk: Jobs) {
+        let spare = self.spare_processors();
         let seat = &mut self.seats[index];
         let Some(link) = &mut seat.link else {
             return self.queue.push_front(chunk);
@@ -360,9 +364,16 @@ impl Driver {
             let since = seat.since.replace(now);
             has_rested = since.is_none_or(|since| now - since > REST);
         }
-        let fed = link.feed(chunk, has_rested);
-        match fed {
-            Ok(woken) => self.woke |= woken && has_rested,
+        let is_long = chunk.bytes() > PIECE_BYTES;
+        let waking = if has_rested && !is_long {
+            Waking::InTurn
+        } else if spare > usize::from(was_idle) {
+            Waking::Apart
+        } else {
+            Waking::Anywhere
+        };
+        match link.feed(chunk, waking) {
+            Ok(woken) => self.woke |= woken,
             Err(broken) => self.lose(index, Some(broken)),
         }
     }
@@ -431,9 +442,10 @@ impl Driver {
         self.queue.is_empty() && self.seats.iter().take(self.target).any(idle)
     }
 
-    /// How many workers have something to do.
-    pub(super) fn busy_workers(&self) -> usize {
-        self.links().filter(|link| link.chunks() > 0).count()
+    /// How many processors no worker is at work on, if each has one of its own.
+    pub(super) fn spare_processors(&self) -> usize {
+        let busy = self.links().filter(|link| link.chunks() > 0).count();
+        self.processors.saturating_sub(busy)
     }
 
     /// Whether a worker is in the middle of a long answer or of long arguments.

@@ -42,8 +42,9 @@ impl Keeper {
         starter: Starter,
         first: crossbeam_channel::Sender<Result<(), StartError>>,
     ) -> Keeper {
+        let processors = shared.driver().processors;
         Keeper {
-            most_starting: shared.processors + 1,
+            most_starting: processors + 1,
             shared,
             starter,
             failures: 0,

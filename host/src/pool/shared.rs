@@ -53,7 +53,6 @@ pub(crate) struct Shared {
     pub(super) target: AtomicUsize,
     /// Threads that want the lock, for which a spinning leader makes room.
     wanting: AtomicUsize,
-    pub(super) processors: usize,
     pub(super) bells: Arc<OwnedFd>,
     pub(super) ends: Arc<OwnedFd>,
     /// Wakes the leader, wakes the keeper.
@@ -131,7 +130,6 @@ impl Shared {
             idle: Condvar::new(),
             target: AtomicUsize::new(workers),
             wanting: AtomicUsize::new(0),
-            processors: std::thread::available_parallelism().map_or(1, usize::from),
             bells,
             ends,
             nudge,
@@ -247,7 +245,7 @@ impl Shared {
             driver.leader = Leader::Caller;
             let since = *spin_since.get_or_insert_with(Instant::now);
             // What streams through a ring comes and goes as fast as both sides copy: to sleep would take longer.
-            let soon = driver.busy_workers() < self.processors || driver.is_streaming();
+            let soon = driver.spare_processors() > 0 || driver.is_streaming();
             // A worker that is woken may be put on this very processor, to begin when this thread leaves it.
             if soon && !driver.woke && since.elapsed() < SPIN {
                 let answered = (0..SPIN_ROUNDS).any(|_| {
