@@ -29,11 +29,11 @@ pub(crate) use start::Launch;
 pub use start::StartError;
 pub(crate) use starter::Starter;
 use std::time::Duration;
-pub(crate) use waking::Waking;
+use waking::Waking;
 
 /// How much of what is long is moved at a time, in bytes: the worker copies one piece while the next is written, or writes one
 /// while another is copied, and all of them stay in a core's cache.
-pub(crate) const PIECE_BYTES: usize = 64 << 10;
+const PIECE_BYTES: usize = 64 << 10;
 
 /// What a lost worker gives back.
 pub(crate) struct Lost<O> {
@@ -63,10 +63,8 @@ pub(crate) struct Link<O> {
     /// Jobs in all.
     asked: u64,
     naps: u16,
-    /// Where the worker is to wake up for the last chunk.
-    waking: Waking,
-    /// Whether it was woken to take turns with this side, since somebody asked.
-    woke: bool,
+    /// Whether the worker has a processor to itself for what it was last given, and this thread another.
+    apart: bool,
     /// What the worker claims about the running job, since this many answers.
     claim: (u64, u64),
     /// Whether it works on objects with others.
@@ -157,29 +155,55 @@ impl<O> Link<O> {
         self.requests.cancel_until(u64::MAX);
     }
 
-    /// Sends a chunk, or as much of it as the ring holds; [`Link::flush`] sends the rest. Says whether the worker was woken
-    /// for it to take turns with this thread.
-    pub(crate) fn feed(&mut self, chunk: Chunk<O>, waking: Waking) -> Result<bool, Broken> {
+    /// Sends a chunk, or as much of it as the ring holds; [`Link::flush`] sends the rest. Where the worker has to be woken, it is
+    /// kept `apart` from this thread if both can run at the same time; but one that `has_rested` takes turns with this thread,
+    /// if the chunk is short, and this says whether it was woken for that.
+    pub(crate) fn feed(
+        &mut self,
+        chunk: Chunk<O>,
+        apart: bool,
+        has_rested: impl Fn() -> bool,
+    ) -> Result<bool, Broken> {
+        let is_short = chunk.bytes() <= PIECE_BYTES;
         self.asked += u64::from(chunk.count);
-        self.waking = waking;
+        self.apart = apart;
         self.flight.push(chunk);
-        self.send()?;
-        Ok(std::mem::take(&mut self.woke))
+        let mut in_turn = false;
+        self.send(|| {
+            in_turn = is_short && has_rested();
+            match (in_turn, apart) {
+                (true, _) => Waking::InTurn,
+                (false, true) => Waking::Apart,
+                (false, false) => Waking::Anywhere,
+            }
+        })?;
+        Ok(in_turn)
     }
 
     /// Sends what the ring had no space for before. Says whether there was any of it, and space.
     pub(crate) fn flush(&mut self) -> Result<bool, Broken> {
-        self.send()
+        let waking = self.waking();
+        self.send(|| waking)
     }
 
-    fn send(&mut self) -> Result<bool, Broken> {
-        let (requests, woke) = (&mut self.requests, &mut self.woke);
-        let (waking, worker) = (self.waking, self.process.pid());
+    /// Where the worker is to wake up if it falls asleep in the midst of something.
+    fn waking(&self) -> Waking {
+        if self.apart {
+            Waking::Apart
+        } else {
+            Waking::Anywhere
+        }
+    }
+
+    fn send(&mut self, mut waking: impl FnMut() -> Waking) -> Result<bool, Broken> {
+        let (requests, worker) = (&mut self.requests, self.process.pid());
         self.flight.send(|frames| {
             let written = requests.write(&frames[..frames.len().min(PIECE_BYTES)])?;
             if written > 0 {
                 requests.publish();
-                *woke |= waking.ring(worker, requests);
+                if requests.peer_sleeps() {
+                    waking().ring(worker, requests);
+                }
             }
             Ok(written)
         })
@@ -195,12 +219,8 @@ impl<O> Link<O> {
         if taken == 0 {
             return Ok(false);
         }
-        if self.answers.may_have_filled() {
-            // A long answer is written and taken at the same time.
-            if self.waking == Waking::InTurn && self.flight.is_streaming() {
-                self.waking = Waking::Apart;
-            }
-            self.waking.ring(self.process.pid(), &self.requests);
+        if self.answers.may_have_filled() && self.requests.peer_sleeps() {
+            (self.waking()).ring(self.process.pid(), &self.requests);
         }
         self.flight.read(deliver)?;
         Ok(true)

@@ -435,19 +435,14 @@ impl Writer {
         protocol::is_parked(self.peer.word(Word::Sleep))
     }
 
-    /// Wakes a worker that said that it sleeps, and blocks in [`Bell::wait`]; says whether it did. To be called after something was
-    /// published for it.
-    pub(crate) fn ring(&self, has_rested: bool) -> bool {
-        let sleeps = self.peer_sleeps();
-        if sleeps {
-            let here = if has_rested { processor() } else { 0 };
-            self.own.word(Word::RangOn).store(here, Ordering::Relaxed);
-            let rings = self.own.rings();
-            protocol::ring(rings);
-            // It fails only for a word that is none.
-            let _ = futex::wake(rings, futex::Flags::empty(), 1);
-        }
-        sleeps
+    /// Wakes a worker that [said that it sleeps](Self::peer_sleeps), and blocks in [`Bell::wait`].
+    pub(crate) fn ring(&self, has_rested: bool) {
+        let here = if has_rested { processor() } else { 0 };
+        self.own.word(Word::RangOn).store(here, Ordering::Relaxed);
+        let rings = self.own.rings();
+        protocol::ring(rings);
+        // It fails only for a word that is none.
+        let _ = futex::wake(rings, futex::Flags::empty(), 1);
     }
 
     /// When the job that comes after `answered` others started, by the worker's word, in nanoseconds of the monotonic

@@ -106,9 +106,11 @@ impl Server {
         let Buffers { answer, long } = &mut *buffers;
         match header.kind {
             Kind::Chunk => {
-                self.gather(&header, long)?;
-                let head = long[Header::BYTES..].first_chunk().ok_or(Errno::IO)?;
-                *chunk = ChunkHead::decode(*head);
+                let frame_bytes = header.frame_bytes();
+                self.wait_for(frame_bytes)?;
+                let head = self.requests.peek(frame_bytes)[Header::BYTES..].first_chunk();
+                *chunk = ChunkHead::decode(*head.ok_or(Errno::IO)?);
+                self.requests.release(frame_bytes);
             }
             Kind::Sweep => {
                 self.gather(&header, long)?;

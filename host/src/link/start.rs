@@ -1,7 +1,7 @@
 //! How a worker comes to be, from its parent's side: what it is sent, when it is ready, and why there may be none.
 
 use super::starter::Starter;
-use super::{Flight, Link, Waking};
+use super::{Flight, Link};
 use crate::job::End;
 use crate::ring::{self, LineReader};
 use crate::role::NoChildren;
@@ -170,8 +170,7 @@ impl<O> Link<O> {
             ),
             asked: 0,
             naps: 0,
-            waking: Waking::Anywhere,
-            woke: false,
+            apart: false,
             claim: (u64::MAX, 0),
             shares: seat.is_some() || launch.manager.is_some(),
             _seat: seat,

@@ -7,7 +7,7 @@ use rustix::thread::{sched_getaffinity, sched_getcpu, sched_setaffinity};
 
 /// Where a worker that sleeps is to wake up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Waking {
+pub(super) enum Waking {
     /// Wherever the system likes.
     Anywhere,
     /// Wherever the system likes; if it is this thread's processor, the two take turns: the worker leaves it to this thread
@@ -22,27 +22,19 @@ pub(crate) enum Waking {
 }
 
 impl Waking {
-    /// Rings, and says whether the worker was woken to take turns with this thread.
-    pub(super) fn ring(self, worker: Pid, requests: &Writer) -> bool {
+    /// Wakes a worker that said that it sleeps.
+    pub(super) fn ring(self, worker: Pid, requests: &Writer) {
         match self {
-            Waking::Anywhere => {
-                requests.ring(false);
-                false
-            }
+            Waking::Anywhere => requests.ring(false),
             Waking::InTurn => requests.ring(true),
-            Waking::Apart => {
-                if requests.peer_sleeps() {
-                    elsewhere(worker, || requests.ring(false));
-                }
-                false
-            }
+            Waking::Apart => elsewhere(worker, || requests.ring(false)),
         }
     }
 }
 
 /// Keeps a process off this thread's processor for as long as it takes to `wake` it. It stays where it woke up, until the system
 /// has a reason to move it; where it may run in the end is what it was.
-fn elsewhere(process: Pid, wake: impl FnOnce() -> bool) {
+fn elsewhere(process: Pid, wake: impl FnOnce()) {
     let apart = sched_getaffinity(Some(process)).ok().and_then(|all| {
         let mut others = all;
         others.unset(sched_getcpu());
@@ -76,7 +68,7 @@ mod tests {
             sched_setaffinity(Some(sleeper), allowed).unwrap();
             let wake = |_: &usize| {
                 let here = sched_getcpu();
-                elsewhere(sleeper, || bell.send(()).is_ok());
+                elsewhere(sleeper, || bell.send(()).unwrap());
                 from.recv().unwrap() != here
             };
             let apart = (0..times).filter(wake).count();

@@ -10,7 +10,7 @@ mod seats;
 use super::task::{Home, Run, Task, Waiter};
 use super::told::{self, News};
 use crate::job::{Cause, Progress};
-use crate::link::{Answers, Bounds, Broken, Chunk, Link, PIECE_BYTES, Waking};
+use crate::link::{Answers, Bounds, Broken, Chunk, Link};
 use rustix::event::epoll;
 use rustix::fd::OwnedFd;
 pub(super) use seats::{START_TIME, Seat};
@@ -358,23 +358,15 @@ impl Driver {
             seat.unclaimed = (Some(Instant::now()), Duration::ZERO);
         }
         seat.usage.request_bytes += chunk.bytes() as u64;
-        let mut has_rested = false;
-        if was_idle {
-            let now = Instant::now();
-            let since = seat.since.replace(now);
-            has_rested = since.is_none_or(|since| now - since > REST);
+        let before = seat.since;
+        let has_rested = || was_idle && before.is_none_or(|before| before.elapsed() > REST);
+        match link.feed(chunk, spare > usize::from(was_idle), has_rested) {
+            Ok(woke) => self.woke |= woke,
+            Err(broken) => return self.lose(index, Some(broken)),
         }
-        let is_long = chunk.bytes() > PIECE_BYTES;
-        let waking = if has_rested && !is_long {
-            Waking::InTurn
-        } else if spare > usize::from(was_idle) {
-            Waking::Apart
-        } else {
-            Waking::Anywhere
-        };
-        match link.feed(chunk, waking) {
-            Ok(woken) => self.woke |= woken,
-            Err(broken) => self.lose(index, Some(broken)),
+        // The worker is at it while this thread reads the clock.
+        if was_idle {
+            self.seats[index].since = Some(Instant::now());
         }
     }
 
