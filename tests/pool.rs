@@ -153,50 +153,110 @@ fn arrivals<T>() -> (Departures<T>, Arrivals<T>) {
 
 #[test]
 fn results_come_while_no_item_arrives() {
-    let pool = pool("faults");
-    let sleep = pool.func::<u64, ()>("sleep").unwrap();
-    for ordered in [true, false] {
-        let (to, items) = arrivals();
-        let mut results: Box<dyn Iterator<Item = _>> = match ordered {
-            true => Box::new(sleep.imap_stream(items)),
-            false => Box::new(sleep.imap_stream_unordered(items)),
-        };
-        // Each burst is sent only when all results of the one before were told.
-        for burst in [vec![30], vec![30, 30], vec![1, 30, 1]] {
-            burst.iter().for_each(|ms| to.send(*ms));
-            burst
-                .iter()
-                .for_each(|_| assert_eq!(results.next(), Some(Ok(()))));
+    within(PATIENCE, || {
+        let pool = pool("faults");
+        let sleep = pool.func::<u64, ()>("sleep").unwrap();
+        for ordered in [true, false] {
+            let (to, items) = arrivals();
+            let mut results: Box<dyn Iterator<Item = _>> = match ordered {
+                true => Box::new(sleep.imap_stream(items)),
+                false => Box::new(sleep.imap_stream_unordered(items)),
+            };
+            // Each burst is sent only when all results of the one before were told.
+            for burst in [vec![30], vec![30, 30], vec![1, 30, 1]] {
+                burst.iter().for_each(|ms| to.send(*ms));
+                burst
+                    .iter()
+                    .for_each(|_| assert_eq!(results.next(), Some(Ok(()))));
+            }
+            drop(to);
+            assert_eq!(results.next(), None);
         }
-        drop(to);
-        assert_eq!(results.next(), None);
-    }
+    });
 }
 
 #[test]
 fn items_that_arrive_wake_whoever_waits_for_results() {
-    let pool = pool("arith");
-    let square = pool.func::<i64, i64>("square").unwrap();
-    std::thread::scope(|scope| {
-        // Only one of the threads drives the pool; the others follow it.
-        for _ in 0..3 {
-            let (to, items) = arrivals();
-            let results = square.imap_stream(items);
-            let (told, tells) = mpsc::channel();
-            scope.spawn(move || results.for_each(|result| told.send(result.unwrap()).unwrap()));
-            scope.spawn(move || {
-                for n in 0..2000 {
-                    to.send(n);
-                    // Now and then the other side is known to have nothing at all.
-                    if n % 100 == 99 {
-                        let last = tells.iter().take(100).last();
-                        assert_eq!(last, Some(n * n));
+    within(PATIENCE, || {
+        let pool = pool("arith");
+        let square = pool.func::<i64, i64>("square").unwrap();
+        std::thread::scope(|scope| {
+            // Only one of the threads drives the pool; the others follow it.
+            for _ in 0..3 {
+                let (to, items) = arrivals();
+                let results = square.imap_stream(items);
+                let (told, tells) = mpsc::channel();
+                scope.spawn(move || results.for_each(|result| told.send(result.unwrap()).unwrap()));
+                scope.spawn(move || {
+                    for n in 0..2000 {
+                        to.send(n);
+                        // Now and then the other side is known to have nothing at all.
+                        if n % 100 == 99 {
+                            let last = tells.iter().take(100).last();
+                            assert_eq!(last, Some(n * n));
+                        }
                     }
-                }
-                drop(to);
-                assert_eq!(tells.recv(), Err(mpsc::RecvError));
+                    drop(to);
+                    assert_eq!(tells.recv(), Err(mpsc::RecvError));
+                });
+            }
+        });
+    });
+}
+
+#[test]
+fn what_arrives_when_there_is_no_room_makes_nobody_busy() {
+    within(PATIENCE, || {
+        let pool = builder("faults").workers(1).chunk(1).build().unwrap();
+        let sleep = pool.func::<u64, ()>("sleep").unwrap();
+        let (to, items) = arrivals();
+        let mut results = sleep.imap_stream(items);
+        // More than the pool takes at a time, so that the last ones wait for room.
+        let jobs = pool.look_ahead() + 5;
+        (0..jobs).for_each(|_| to.send(100));
+        let begun = processor_time();
+        (0..jobs).for_each(|_| assert_eq!(results.next(), Some(Ok(()))));
+        let used = processor_time() - begun;
+        assert!(
+            used < Duration::from_millis(20 * jobs),
+            "{used:?} for {jobs} jobs"
+        );
+        drop(to);
+        assert_eq!(results.next(), None);
+    });
+}
+
+/// The processor time of this thread.
+fn processor_time() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
+}
+
+#[test]
+fn terminate_ends_a_stream_that_waits_for_an_item() {
+    within(PATIENCE, || {
+        let pool = pool("arith");
+        let square = pool.func::<i64, i64>("square").unwrap();
+        std::thread::scope(|scope| {
+            // One of them drives the pool, the other follows.
+            let waits = [0, 1].map(|_| {
+                let (to, items) = arrivals();
+                let mut results = square.imap_stream(items);
+                let (told, tells) = mpsc::channel();
+                let thread = scope.spawn(move || {
+                    told.send(results.next()).unwrap();
+                    results.next()
+                });
+                to.send(3);
+                assert_eq!(tells.recv().unwrap(), Some(Ok(9)));
+                (to, thread)
             });
-        }
+            pool.terminate();
+            for (to, thread) in waits {
+                assert_eq!(thread.join().unwrap(), Some(Err(Error::Closed)));
+                drop(to);
+            }
+        });
     });
 }
 

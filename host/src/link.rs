@@ -65,6 +65,8 @@ pub(crate) struct Link<O> {
     naps: u16,
     /// Whether the worker has a processor to itself for what it was last given, and this thread another.
     apart: bool,
+    /// Whether the worker was rung for, and not seen awake since.
+    rung: bool,
     /// What the worker claims about the running job, since this many answers.
     claim: (u64, u64),
     /// Whether it works on objects with others.
@@ -197,12 +199,17 @@ impl<O> Link<O> {
 
     fn send(&mut self, mut waking: impl FnMut() -> Waking) -> Result<bool, Broken> {
         let (requests, worker) = (&mut self.requests, self.process.pid());
+        let rung = &mut self.rung;
         self.flight.send(|frames| {
             let written = requests.write(&frames[..frames.len().min(PIECE_BYTES)])?;
             if written > 0 {
                 requests.publish();
-                if requests.peer_sleeps() {
-                    waking().ring(worker, requests);
+                let sleeps = requests.peer_sleeps();
+                // Where it wakes up is settled by the first ring.
+                match (sleeps, std::mem::replace(rung, sleeps)) {
+                    (true, false) => waking().ring(worker, requests),
+                    (true, true) => requests.ring_again(),
+                    (false, _) => {}
                 }
             }
             Ok(written)

@@ -317,13 +317,13 @@ impl Pool {
 
     /// Kills all workers at once. Every job that has no outcome yet is [cancelled](crate::job::Cause::Cancelled).
     pub fn terminate(&self) {
-        terminate(&self.shared);
+        self.shared.terminate();
     }
 
     /// What [`Pool::terminate`] does, for whoever must not hold the pool.
     pub(crate) fn ending(&self) -> impl FnOnce() + Send + use<> {
         let shared = self.shared.clone();
-        move || terminate(&shared)
+        move || shared.terminate()
     }
 
     fn call<R: DeserializeOwned>(
@@ -348,15 +348,6 @@ impl Pool {
         }
         self.shared.finish_callbacks();
     }
-}
-
-fn terminate(shared: &Shared) {
-    let mut driver = shared.driver();
-    driver.terminate(State::Terminated);
-    if driver.asleep {
-        shared.nudge();
-    }
-    driver.keeper_wanted = true;
 }
 
 impl Drop for Pool {

@@ -45,8 +45,8 @@
 //! **On one processor.** Who is woken often finds itself on the processor of the one who rang, which on a virtual machine may well
 //! be the fastest: to wake another, idle processor took 110 µs. There the two can only take turns. So the parent says where it
 //! rang from (`rang on`), if it had given the worker nothing for a millisecond; a worker that wakes up there goes to sleep
-//! behind its answer without spinning. Where jobs follow each other faster, or are long to bring, both sides want a processor:
-//! the one who rings then keeps the worker off his own (`link/waking.rs`), and the worker spins as always.
+//! behind its answer without spinning. Where jobs follow each other faster, or are long to bring, both sides want a processor, and
+//! if there is one for each, the parent keeps the worker off its own while it rings (`link/waking.rs`); the worker spins as always.
 //!
 //! **The worker is hostile.** The parent believes no index before it has checked it against the capacity, copies each
 //! byte once, and reads only the copy. Both memories are sealed, so that neither can shrink under a reader.
@@ -439,6 +439,11 @@ impl Writer {
     pub(crate) fn ring(&self, has_rested: bool) {
         let here = if has_rested { processor() } else { 0 };
         self.own.word(Word::RangOn).store(here, Ordering::Relaxed);
+        self.ring_again();
+    }
+
+    /// Rings for more, where the worker may not have woken up yet.
+    pub(crate) fn ring_again(&self) {
         let rings = self.own.rings();
         protocol::ring(rings);
         // It fails only for a word that is none.

@@ -4,6 +4,7 @@ use super::{Folder, host, line, lines};
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::process::Stdio;
+use std::time::{Duration, Instant};
 
 #[test]
 fn items_come_from_a_file_or_from_stdin() {
@@ -99,6 +100,26 @@ fn results_come_while_the_input_is_silent() {
         drop(stdin);
         assert_eq!(running.ends().code(), Some(0));
     }
+}
+
+#[test]
+fn who_waits_for_each_result_before_the_next_line_is_not_kept_waiting() {
+    let mut run = line("map arith square --input - -q");
+    run.0.stdin(Stdio::piped());
+    let mut running = run.start();
+    let mut stdin = running.child().stdin.take().unwrap();
+    let mut stdout = BufReader::new(running.child().stdout.take().unwrap());
+    let begun = Instant::now();
+    for n in 0..1000 {
+        writeln!(stdin, "{n}").unwrap();
+        let mut result = String::new();
+        stdout.read_line(&mut result).unwrap();
+        assert_eq!(result, format!("{}\n", n * n));
+    }
+    // With each result at the next tick of the output, this would be 50 s.
+    assert!(begun.elapsed() < Duration::from_secs(25));
+    drop(stdin);
+    assert_eq!(running.ends().code(), Some(0));
 }
 
 #[test]

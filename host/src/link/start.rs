@@ -171,6 +171,7 @@ impl<O> Link<O> {
             asked: 0,
             naps: 0,
             apart: false,
+            rung: false,
             claim: (u64::MAX, 0),
             shares: seat.is_some() || launch.manager.is_some(),
             _seat: seat,

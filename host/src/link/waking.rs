@@ -13,7 +13,8 @@ pub(super) enum Waking {
     /// Wherever the system likes; if it is this thread's processor, the two take turns: the worker leaves it to this thread
     /// when it is done.
     InTurn,
-    /// Not on this thread's processor, as both are to run at the same time.
+    /// Not on this thread's processor, as both are to run at the same time, and as far as this pool knows there is a processor for
+    /// each.
     ///
     /// The system tends to wake a process beside the one that wakes it, and takes a processor of a virtual machine that sleeps
     /// for one that its host gave to others. There the two of them would stay, as none of them is ever found waiting:
@@ -33,7 +34,8 @@ impl Waking {
 }
 
 /// Keeps a process off this thread's processor for as long as it takes to `wake` it. It stays where it woke up, until the system
-/// has a reason to move it; where it may run in the end is what it was.
+/// has a reason to move it. Afterwards it may run where it might before; but the system takes that for somebody's wish from then
+/// on, so it doesn't get those processors that its cpuset is given later.
 fn elsewhere(process: Pid, wake: impl FnOnce()) {
     let apart = sched_getaffinity(Some(process)).ok().and_then(|all| {
         let mut others = all;
@@ -54,44 +56,55 @@ mod tests {
     use rustix::thread::{CpuSet, gettid};
     use std::sync::mpsc;
 
-    /// Wakes another thread so often by `elsewhere`, and says how often that found itself on another processor, and where it may
-    /// run in the end.
-    fn wakes(times: usize, allowed: &CpuSet) -> (usize, CpuSet) {
-        let (bell, rung) = mpsc::channel::<()>();
+    /// Lets `elsewhere` wake another thread, which may run on these processors only. Gives where it might run while it was
+    /// woken, and where it may in the end.
+    fn woken(allowed: &CpuSet) -> (CpuSet, CpuSet) {
         let (to, from) = mpsc::channel();
+        let (bell, rung) = mpsc::channel::<()>();
         std::thread::scope(|scope| {
             scope.spawn(move || {
-                to.send(gettid().as_raw_nonzero().get() as usize).unwrap();
-                rung.iter().for_each(|()| to.send(sched_getcpu()).unwrap());
+                to.send(gettid()).unwrap();
+                rung.recv().unwrap_err();
             });
-            let sleeper = Pid::from_raw(from.recv().unwrap() as i32).unwrap();
+            let sleeper = from.recv().unwrap();
             sched_setaffinity(Some(sleeper), allowed).unwrap();
-            let wake = |_: &usize| {
-                let here = sched_getcpu();
-                elsewhere(sleeper, || bell.send(()).unwrap());
-                from.recv().unwrap() != here
-            };
-            let apart = (0..times).filter(wake).count();
+            let mut meanwhile = None;
+            elsewhere(sleeper, || {
+                meanwhile = Some(sched_getaffinity(Some(sleeper)).unwrap());
+            });
             let after = sched_getaffinity(Some(sleeper)).unwrap();
             drop(bell);
-            (apart, after)
+            (meanwhile.unwrap(), after)
         })
     }
 
     #[test]
-    fn a_process_wakes_up_elsewhere_and_may_run_where_it_might_before() {
-        let all = sched_getaffinity(None).unwrap();
-        let (apart, after) = wakes(100, &all);
-        assert_eq!(after, all);
-        // The system may move either of the two between two looks, but not each time.
-        assert!(apart > 50 || all.count() == 1, "{apart} of 100");
+    fn a_process_is_woken_elsewhere_and_may_run_where_it_might_before() {
+        // A thread that stays where it is.
+        std::thread::spawn(|| {
+            let all = sched_getaffinity(None).unwrap();
+            let mut here = CpuSet::new();
+            here.set(sched_getcpu());
+            sched_setaffinity(None, &here).unwrap();
+            let (meanwhile, after) = woken(&all);
+            let mut others = all;
+            others.unset(sched_getcpu());
+            let others = if others.count() == 0 { all } else { others };
+            assert_eq!((meanwhile, after), (others, all));
+        })
+        .join()
+        .unwrap();
     }
 
     #[test]
-    fn a_process_that_has_no_other_processor_wakes_up_all_the_same() {
-        let mut only = CpuSet::new();
-        only.set(sched_getcpu());
-        let (_, after) = wakes(100, &only);
-        assert_eq!(after, only);
+    fn a_process_that_has_no_other_processor_is_woken_all_the_same() {
+        std::thread::spawn(|| {
+            let mut only = CpuSet::new();
+            only.set(sched_getcpu());
+            sched_setaffinity(None, &only).unwrap();
+            assert_eq!(woken(&only), (only, only));
+        })
+        .join()
+        .unwrap();
     }
 }

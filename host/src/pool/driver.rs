@@ -359,13 +359,18 @@ impl Driver {
         }
         seat.usage.request_bytes += chunk.bytes() as u64;
         let before = seat.since;
+        // What jobs cost is reckoned from here, where that is of use: a worker may be done before this thread goes on.
+        let learns = chunk.owner.learns();
+        if was_idle && learns {
+            seat.since = Some(Instant::now());
+        }
         let has_rested = || was_idle && before.is_none_or(|before| before.elapsed() > REST);
         match link.feed(chunk, spare > usize::from(was_idle), has_rested) {
             Ok(woke) => self.woke |= woke,
             Err(broken) => return self.lose(index, Some(broken)),
         }
-        // The worker is at it while this thread reads the clock.
-        if was_idle {
+        // Else the worker is at it while this thread reads the clock.
+        if was_idle && !learns {
             self.seats[index].since = Some(Instant::now());
         }
     }

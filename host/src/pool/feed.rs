@@ -3,30 +3,37 @@
 
 use super::shared::Shared;
 use super::task::Task;
+pub(super) use source::Source;
 use std::pin::Pin;
 use std::sync::{Arc, Weak};
 use std::task::{Context, Poll, Wake, Waker};
 
 /// Where the items of an [`Imap`](super::Imap) come from: every iterator is one, and so is [`Arriving`]. There are no
 /// others.
-pub trait Feed: sealed::Sealed {
-    /// What is the arguments of a job.
-    type Item;
+pub trait Feed: Source {}
 
-    /// Whether it says that it has none yet, so that to ask it costs no time.
-    #[doc(hidden)]
-    const ARRIVES: bool;
+impl<S: Source> Feed for S {}
 
-    /// The next item, or the end; or none yet, and the waker is called when it is time to ask again.
-    #[doc(hidden)]
-    fn poll_item(&mut self, waker: &Waker) -> Poll<Option<Self::Item>>;
+mod source {
+    use std::task::{Poll, Waker};
 
-    /// How many items there are at least, and at most where that is known.
-    #[doc(hidden)]
-    fn items_left(&self) -> (usize, Option<usize>);
+    /// What the pool asks a feed.
+    pub trait Source {
+        /// The arguments of one job.
+        type Item;
+
+        /// Whether it says that it has none yet, so that to ask it costs no time.
+        const ARRIVES: bool;
+
+        /// The next item, or the end; or none yet, and the waker is called when it is time to ask again.
+        fn poll_item(&mut self, waker: &Waker) -> Poll<Option<Self::Item>>;
+
+        /// How many items there are at least, and at most where that is known.
+        fn items_left(&self) -> (usize, Option<usize>);
+    }
 }
 
-impl<I: Iterator> Feed for I {
+impl<I: Iterator> Source for I {
     type Item = I::Item;
     const ARRIVES: bool = false;
 
@@ -52,7 +59,7 @@ impl<S> Arriving<S> {
     }
 }
 
-impl<S: futures_core::Stream + Unpin> Feed for Arriving<S> {
+impl<S: futures_core::Stream + Unpin> Source for Arriving<S> {
     type Item = S::Item;
     const ARRIVES: bool = true;
 
@@ -63,12 +70,6 @@ impl<S: futures_core::Stream + Unpin> Feed for Arriving<S> {
     fn items_left(&self) -> (usize, Option<usize>) {
         self.items.size_hint()
     }
-}
-
-mod sealed {
-    pub trait Sealed {}
-    impl<I: Iterator> Sealed for I {}
-    impl<S: futures_core::Stream + Unpin> Sealed for super::Arriving<S> {}
 }
 
 /// What wakes the thread that waits for a task when an item has arrived.

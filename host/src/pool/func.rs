@@ -92,6 +92,11 @@ impl<'p, P: Serialize, R: DeserializeOwned + Send + 'static> Func<'p, P, R> {
     /// As [`Func::imap`], with items that arrive at their own time, as those of a channel do. While an iterator keeps its
     /// caller waiting for an item, results that come meanwhile lie until it has one; here each is yielded when it is due,
     /// whether items arrive or not.
+    ///
+    /// The stream is asked by the thread that asks for results, which sleeps in between: what wakes it has to come from
+    /// elsewhere, so an async runtime needs a thread of its own. A stream that is not [`Unpin`] goes into a
+    /// [`Box::pin`](std::boxed::Box::pin). If the pool is terminated while it waits for an item, it ends with
+    /// [`Error::Closed`].
     pub fn imap_stream<S: futures_core::Stream<Item = P> + Unpin>(
         &self,
         items: S,

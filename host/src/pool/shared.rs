@@ -7,7 +7,7 @@
 //! sleeps nudges it.
 
 use super::aside::Aside;
-use super::driver::{Driver, Jobs, Leader, Rules};
+use super::driver::{Driver, Jobs, Leader, Rules, State};
 use super::task::{DEPTH, Home, Run, Task, Waiter};
 use super::told::{MOST_WAITING, News, Subscriber};
 use crate::link::{Asked, Launch};
@@ -15,7 +15,7 @@ use crate::types::{Description, FindError, Function, Type};
 use rustix::buffer::spare_capacity;
 use rustix::event::{EventfdFlags, Timespec, epoll, eventfd};
 use rustix::fd::{AsFd, OwnedFd};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::{Duration, Instant};
 
@@ -51,6 +51,7 @@ pub(crate) struct Shared {
     pub(super) idle: Condvar,
     /// How many workers the pool should have.
     pub(super) target: AtomicUsize,
+    terminated: AtomicBool,
     /// Threads that want the lock, for which a spinning leader makes room.
     wanting: AtomicUsize,
     pub(super) bells: Arc<OwnedFd>,
@@ -129,6 +130,7 @@ impl Shared {
             driver: Mutex::new(Driver::new(workers, rules, bells.clone(), ends.clone())),
             idle: Condvar::new(),
             target: AtomicUsize::new(workers),
+            terminated: AtomicBool::new(false),
             wanting: AtomicUsize::new(0),
             bells,
             ends,
@@ -350,8 +352,29 @@ impl Shared {
     /// Lets the thread that waits for this task see that its source has something again.
     pub(super) fn rouse(&self, task: &Task) {
         let mut driver = self.driver();
-        driver.notes.extend(task.arrive());
-        driver.news = true;
+        let waiters = task.arrive();
+        // Who follows is told; else it may be the leader who waits.
+        driver.news |= waiters.is_empty();
+        driver.notes.extend(waiters);
+    }
+
+    /// Ends all workers, and every job that has no outcome yet.
+    pub(super) fn terminate(&self) {
+        let mut driver = self.driver();
+        self.terminated.store(true, Ordering::Relaxed);
+        driver.terminate(State::Terminated);
+        // Some wait for no job, but for an item that would become one.
+        let followers = std::mem::take(&mut driver.followers);
+        (driver.notes).extend(followers.into_iter().map(Waiter::Thread));
+        if driver.asleep {
+            self.nudge();
+        }
+        driver.keeper_wanted = true;
+    }
+
+    /// Whether somebody has terminated the pool.
+    pub(super) fn is_terminated(&self) -> bool {
+        self.terminated.load(Ordering::Relaxed)
     }
 
     /// Leaves the lead to a follower, or to the keeper if there is anything left to watch.

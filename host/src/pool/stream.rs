@@ -1,4 +1,4 @@
-//! Jobs from an iterator, results back to the same thread: the one mechanism behind `apply`, `map` and `imap`.
+//! Jobs from a feed, results back to the same thread: the one mechanism behind `apply`, `map` and `imap`.
 //!
 //! The thread that asks encodes items into chunks, drives the pool while it waits, and decodes what comes home. Items
 //! are taken only when there is room: for their jobs with the workers, and for their results on this side.
@@ -283,17 +283,32 @@ impl<'p, I: Feed<Item: Serialize>, R: DeserializeOwned> Stream<'p, I, R> {
             if self.received == self.sent && self.items.is_none() {
                 return false;
             }
-            let may_ask = self.items.is_some() && !self.awaits_item && self.has_room();
-            let patience = may_ask.then(|| match self.sent {
+            if self.awaits_item && self.call.shared.is_terminated() {
+                self.end(Error::Closed);
+                continue;
+            }
+            // What arrives when there is no room is seen when there is.
+            let has_room = self.items.is_some() && self.has_room();
+            let listens = has_room && self.awaits_item;
+            let patience = (has_room && !listens).then(|| match self.sent {
                 1 => FIRST_RESULT_TIME,
                 _ => (self.source_pace / 10).max(FAST_PACE),
             });
             let deadline = patience.map(|patience| Instant::now() + patience);
-            let came = self.call.shared.wait(&[&self.task], deadline, || {
-                self.task.has_runs() || self.task.has_arrival()
+            let shared = self.call.shared;
+            let came = shared.wait(&[&self.task], deadline, || {
+                let news = || self.task.has_arrival() || shared.is_terminated();
+                self.task.has_runs() || listens && news()
             });
-            ask = !came || self.task.has_arrival() || self.source_is_fast();
+            ask = !came || self.source_is_fast();
         }
+    }
+
+    /// Asks the source no more, and says why when all outcomes before that are told.
+    fn end(&mut self, error: Error) {
+        self.error = Some(error);
+        self.items = None;
+        self.awaits_item = false;
     }
 
     /// Whether the source may be asked for more.
@@ -372,8 +387,7 @@ impl<'p, I: Feed<Item: Serialize>, R: DeserializeOwned> Stream<'p, I, R> {
                 Ok(bytes) if keeps_sizes => sizes.push(bytes),
                 Ok(_) => {}
                 Err(error) => {
-                    self.error = Some(error);
-                    self.items = None;
+                    self.end(error);
                     break;
                 }
             }

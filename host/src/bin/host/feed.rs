@@ -23,6 +23,8 @@ pub(crate) struct Feed {
     stop: Arc<Stop>,
     trail: Arc<Trail>,
     next: u64,
+    /// Done when there are no more jobs for now.
+    when_silent: Box<dyn Fn() + Send>,
 }
 
 enum Source {
@@ -74,6 +76,15 @@ impl Feed {
             stop: stop.clone(),
             trail: Arc::default(),
             next: 0,
+            when_silent: Box::new(|| ()),
+        }
+    }
+
+    /// The same feed, which does this whenever it has no more jobs for now.
+    pub(crate) fn when_silent(self, act: impl Fn() + Send + 'static) -> Feed {
+        Feed {
+            when_silent: Box::new(act),
+            ..self
         }
     }
 
@@ -114,7 +125,10 @@ impl Stream for Feed {
             Poll::Ready(None) => Poll::Ready(None),
             // The word to stop may have come before it could be known who waits.
             Poll::Pending if self.stop.reason().is_some() => Poll::Ready(None),
-            Poll::Pending => Poll::Pending,
+            Poll::Pending => {
+                (self.when_silent)();
+                Poll::Pending
+            }
         }
     }
 

@@ -54,13 +54,12 @@ impl Lines {
     ) -> Result<Lines, Failure> {
         let (to, blocks) = bounded(BLOCKS_AHEAD);
         let reader = thread::Builder::new().name("input".into());
-        let bell = stop.clone();
+        let outlet = Outlet {
+            to: Some(to),
+            bell: stop.clone(),
+        };
         reader
-            .spawn(move || {
-                read_blocks(source, &to, &bell);
-                drop(to);
-                bell.wake();
-            })
+            .spawn(move || read_blocks(source, &outlet))
             .map_err(Failure::pool)?;
         Ok(Lines {
             name,
@@ -100,7 +99,7 @@ impl Lines {
     fn next_block(&mut self, waker: &Waker) -> Poll<Option<io::Result<Vec<u8>>>> {
         let mut block = self.blocks.try_recv();
         if matches!(block, Err(TryRecvError::Empty)) {
-            self.stop.wakes(waker);
+            self.stop.wake_later(waker);
             // One may have come before the reader could know who waits.
             block = self.blocks.try_recv();
         }
@@ -120,8 +119,31 @@ impl Lines {
     }
 }
 
+/// Where blocks go, for one who sleeps until there is one, or until there will be none.
+struct Outlet {
+    /// There until the end.
+    to: Option<Sender<io::Result<Vec<u8>>>>,
+    bell: Arc<Stop>,
+}
+
+impl Outlet {
+    /// Waits for room; `false` if nobody listens any more.
+    fn send(&self, block: io::Result<Vec<u8>>) -> bool {
+        let sent = self.to.as_ref().is_some_and(|to| to.send(block).is_ok());
+        self.bell.wake();
+        sent
+    }
+}
+
+impl Drop for Outlet {
+    fn drop(&mut self) {
+        self.to = None;
+        self.bell.wake();
+    }
+}
+
 /// Sends whole lines, as many as there are, so that a slow writer's line is not held back.
-fn read_blocks(mut source: impl Read, to: &Sender<io::Result<Vec<u8>>>, bell: &Stop) {
+fn read_blocks(mut source: impl Read, to: &Outlet) {
     let mut block = Vec::new();
     loop {
         let begun = block.len();
@@ -141,14 +163,13 @@ fn read_blocks(mut source: impl Read, to: &Sender<io::Result<Vec<u8>>>, bell: &S
             Err(error) if error.kind() == ErrorKind::Interrupted => continue,
             Err(error) => {
                 // If nobody listens any more, nobody wants to know.
-                let _ = to.send(Err(error));
+                to.send(Err(error));
                 return;
             }
         };
-        if to.send(Ok(whole)).is_err() {
+        if !to.send(Ok(whole)) {
             return;
         }
-        bell.wake();
     }
 }
 

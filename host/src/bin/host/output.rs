@@ -1,12 +1,12 @@
 //! Where everything that is shown goes: results to stdout, the rest to stderr, and neither tears the other apart.
 //!
-//! Nothing here costs time for each job but the copy into a buffer, which is emptied once a millisecond. A thread empties
-//! it too and moves the progress bar some times a second, so that a reader sees the last result soon even if the next one
-//! takes an hour.
+//! Nothing here costs time for each job but the copy into a buffer, which is emptied once a millisecond, and when the input is
+//! silent. A thread empties it too and moves the progress bar some times a second, so that a reader sees the last result soon
+//! even if the next one takes an hour; where there is nothing to show it sleeps.
 
 use crate::exit::Failure;
 use crate::progress::Look;
-use crossbeam_channel::{RecvTimeoutError, Sender, bounded};
+use crossbeam_channel::{RecvTimeoutError, Sender, bounded, select};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::{self, ErrorKind, IsTerminal, Write};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -28,6 +28,8 @@ static BAR: Mutex<Option<ProgressBar>> = Mutex::new(None);
 /// The output of a run.
 pub(crate) struct Output {
     shared: Arc<Mutex<Shared>>,
+    /// Tells the thread that there is something to be written later.
+    some: Sender<()>,
     end: Option<Sender<()>>,
     ticker: Option<JoinHandle<()>>,
 }
@@ -72,16 +74,28 @@ impl Output {
             trouble: None,
         }));
         let (end, ended) = bounded(0);
+        let (some, is_some) = bounded(1);
         let ticked = shared.clone();
         let ticker = thread::Builder::new()
             .name("output".into())
             .spawn(move || {
-                while let Err(RecvTimeoutError::Timeout) = ended.recv_timeout(TICK) {
+                loop {
+                    let rests = hold(&ticked).has_nothing_to_show();
+                    if rests {
+                        select! {
+                            recv(is_some) -> _ => {}
+                            recv(ended) -> _ => return,
+                        }
+                    }
+                    let Err(RecvTimeoutError::Timeout) = ended.recv_timeout(TICK) else {
+                        return;
+                    };
                     hold(&ticked).tick();
                 }
             })?;
         Ok(Output {
             shared,
+            some,
             end: Some(end),
             ticker: Some(ticker),
         })
@@ -105,7 +119,18 @@ impl Output {
         if is_due || shared.trouble.is_some() {
             shared.flush()
         } else {
+            // Where it is told already, once is enough.
+            let _ = self.some.try_send(());
             Ok(())
+        }
+    }
+
+    /// Writes what there is to stdout, whoever calls. An error comes with the next job.
+    pub(crate) fn flusher(&self) -> impl Fn() + Send + use<> {
+        let shared = self.shared.clone();
+        move || {
+            let mut shared = hold(&shared);
+            shared.trouble = shared.flush().err();
         }
     }
 
@@ -144,6 +169,10 @@ impl Drop for Output {
 }
 
 impl Shared {
+    fn has_nothing_to_show(&self) -> bool {
+        self.lines.is_empty() && self.look.is_none() && self.bar.is_hidden()
+    }
+
     fn tick(&mut self) {
         self.bar.set_position(self.jobs);
         if let Some(look) = &mut self.look {

@@ -43,6 +43,8 @@ pub(crate) fn run(plan: Plan) -> Result<u8, Failure> {
     };
     let output = output.map_err(Failure::pool)?;
     let output = output.looking(look(&plan, &pool));
+    // Who writes a line and waits for its result is not to wait for the next line's.
+    let feed = feed.when_silent(output.flusher());
     let mut run = Run {
         plan: &plan,
         name,

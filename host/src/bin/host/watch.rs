@@ -31,7 +31,7 @@ pub(crate) enum Reason {
 /// who presses Ctrl-C again.
 const TELL: Duration = Duration::from_millis(100);
 
-/// The word to stop: given once, seen by everybody, and heard by the one who waits for input.
+/// The word to stop: given once, seen by everybody. It is also the bell of the one who waits for input, who is to hear both.
 #[derive(Debug, Default)]
 pub(crate) struct Stop {
     reason: OnceLock<Reason>,
@@ -56,7 +56,7 @@ impl Stop {
     }
 
     /// Remembers who waits for input. One waiter is woken: the last.
-    pub(crate) fn wakes(&self, waiter: &Waker) {
+    pub(crate) fn wake_later(&self, waiter: &Waker) {
         *self.waits.lock().unwrap_or_else(PoisonError::into_inner) = Some(waiter.clone());
     }
 
@@ -220,7 +220,7 @@ mod tests {
         }
         let stop = Stop::new();
         let woken = Arc::new(Woken::default());
-        stop.wakes(&woken.clone().into());
+        stop.wake_later(&woken.clone().into());
         assert_eq!(stop.reason(), None);
         stop.ask(Reason::TooManyFailed);
         stop.ask(Reason::Interrupted);
