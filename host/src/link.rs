@@ -65,7 +65,7 @@ pub(crate) struct Link<O> {
     naps: u16,
     /// Whether the worker has a processor to itself for what it was last given, and this thread another.
     apart: bool,
-    /// Whether the worker was rung for, and not seen awake since.
+    /// Whether the worker was rung for, and has shown no sign since that it is awake.
     rung: bool,
     /// What the worker claims about the running job, since this many answers.
     claim: (u64, u64),
@@ -226,6 +226,7 @@ impl<O> Link<O> {
         if taken == 0 {
             return Ok(false);
         }
+        self.rung = false;
         if self.answers.may_have_filled() && self.requests.peer_sleeps() {
             (self.waking()).ring(self.process.pid(), &self.requests);
         }
