@@ -10,6 +10,7 @@
 )]
 
 mod accounts;
+mod arrivals;
 mod batches;
 mod bulk;
 mod components;

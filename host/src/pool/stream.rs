@@ -300,7 +300,7 @@ impl<'p, I: Feed<Item: Serialize>, R: DeserializeOwned> Stream<'p, I, R> {
                 let news = || self.task.has_arrival() || shared.is_terminated();
                 self.task.has_runs() || listens && news()
             });
-            ask = !came || self.source_is_fast();
+            ask = !came || self.task.has_arrival() || self.source_is_fast();
         }
     }
 

@@ -278,7 +278,7 @@ fn a_parked_worker_shows_until_it_wakes() {
 #[test]
 fn a_ring_wakes_a_parked_worker_whether_it_blocks_already_or_not() {
     let (mut writer, _, worker_writer, mut requests) = channel();
-    assert!(!writer.peer_sleeps());
+    assert!(!writer.peer_sleeps(), "nobody sleeps");
     let mut late = Some(Bell::new(&worker_writer));
     std::thread::scope(|scope| {
         let worker = scope.spawn(|| {
@@ -296,6 +296,7 @@ fn a_ring_wakes_a_parked_worker_whether_it_blocks_already_or_not() {
         }
         writer.write(b"a job").unwrap();
         writer.publish();
+        assert!(writer.peer_sleeps());
         writer.ring(false);
         assert_eq!(worker.join().unwrap(), (Ok(()), false));
     });
@@ -324,8 +325,9 @@ fn a_worker_that_had_rested_knows_whether_its_parent_rang_beside_it() {
             &mut bell,
             |bell| bell,
             |_| {
+                let sleeps = writer.peer_sleeps();
                 writer.ring(has_rested);
-                Ok(true)
+                Ok(sleeps)
             },
             |_, _| unreachable!("somebody rang"),
         );
