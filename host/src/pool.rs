@@ -11,6 +11,7 @@ mod feed;
 mod func;
 mod handle;
 mod keeper;
+mod reading;
 mod shared;
 mod sizes;
 mod stats;

@@ -2,8 +2,9 @@
 
 use super::feed::Arriving;
 use super::handle::Handle;
+use super::reading::outcome;
 use super::shared::{Shared, Signature};
-use super::stream::{Imap, Order, Stream, outcome};
+use super::stream::{Imap, Order, Stream};
 use super::task::{Home, Run, Task};
 use super::{Error, FunctionError};
 use crate::codec::{self, EncodeError};

@@ -2,8 +2,8 @@
 
 use super::Error;
 use super::func::Call;
+use super::reading::outcome;
 use super::shared::Shared;
-use super::stream::outcome;
 use super::task::{Home, Run, Task, Waiter};
 use crate::job::Progress;
 use crate::link::Chunk;

@@ -6,12 +6,11 @@
 use super::Error;
 use super::feed::{Arrival, Feed};
 use super::func::Call;
+use super::reading::{List, Reading, list, outcome};
 use super::sizes::Sizes;
 use super::task::{CHUNK_TIME, DEPTH, Home, Run, Task, WHOLE_CHUNK_TIME};
-use crate::codec;
-use crate::job::{Cause, Fault, FaultReport, Report, Usage};
-use crate::link::{Answer, Answers, Chunk, Encoded};
-use crate::value::Value;
+use crate::job::{Fault, Report, Usage};
+use crate::link::Chunk;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::collections::{BTreeMap, VecDeque};
@@ -100,24 +99,6 @@ pub(super) struct Stream<'p, I, R> {
     source_pace: Duration,
 }
 
-/// Answers that are being read.
-struct Reading<R> {
-    results: Results<R>,
-    worker: usize,
-    pid: u32,
-    /// The lengths of the jobs' arguments.
-    argument_bytes: std::vec::IntoIter<u32>,
-    /// Of a list, what each of its results takes.
-    share_bytes: u64,
-}
-
-/// The results of jobs that were asked one by one, or together, from this job on.
-enum Results<R> {
-    Each(Answers),
-    List(u64, std::vec::IntoIter<R>),
-    Parts(u64, std::vec::IntoIter<Result<R, Fault>>),
-}
-
 impl<'p, I: Feed<Item: Serialize>, R: DeserializeOwned> Stream<'p, I, R> {
     pub(super) fn new(call: Call<'p>, items: I, order: Order) -> Self {
         let counted = call.shared.driver().begin();
@@ -189,26 +170,8 @@ impl<'p, I: Feed<Item: Serialize>, R: DeserializeOwned> Stream<'p, I, R> {
                     worker,
                     pid,
                 }) => {
-                    let count = u64::from(answers.count);
-                    let argument_bytes = self.sizes.take(answers.first, count);
-                    // A list begins with its length.
-                    let list_bytes = answers.list().map_or(0, |list| list.len() as u64 - 4);
-                    let results = match list(&answers, &self.call, pid) {
-                        None => Results::Each(answers),
-                        Some(List::Whole(results)) => {
-                            Results::List(answers.first, results.into_iter())
-                        }
-                        Some(List::Parts(outcomes)) => {
-                            Results::Parts(answers.first, outcomes.into_iter())
-                        }
-                    };
-                    self.reading = Some(Reading {
-                        results,
-                        worker,
-                        pid,
-                        argument_bytes: argument_bytes.into_iter(),
-                        share_bytes: list_bytes / count.max(1),
-                    });
+                    let arguments = self.sizes.take(answers.first, u64::from(answers.count));
+                    self.reading = Some(Reading::new(answers, &self.call, worker, pid, arguments));
                 }
                 None => {
                     if !self.advance() {
@@ -447,10 +410,7 @@ impl<'p, I: Feed<Item: Serialize>, R: DeserializeOwned> Stream<'p, I, R> {
 
     /// The index of the job whose outcome is to be made ready next.
     fn next_in_order(&self) -> u64 {
-        let reading = self
-            .reading
-            .as_ref()
-            .map_or(0, |reading| reading.results.left());
+        let reading = self.reading.as_ref().map_or(0, |reading| reading.left());
         self.yielded + reading + self.ready.iter().map(Run::count).sum::<u64>()
     }
 }
@@ -464,131 +424,5 @@ impl<I, R> Drop for Stream<'_, I, R> {
             self.call.shared.driver().abandon(&self.task);
         }
         self.call.shared.end();
-    }
-}
-
-impl<R: DeserializeOwned> Reading<R> {
-    fn next(&mut self, call: &Call<'_>) -> Option<Report<R>> {
-        let mut usage = Usage {
-            attempts: 1,
-            result_bytes: self.share_bytes,
-            ..Usage::default()
-        };
-        let (job, outcome) = match &mut self.results {
-            Results::Each(answers) => {
-                let answer = answers.next()?;
-                usage = Usage {
-                    attempts: answer.attempt,
-                    result_bytes: answer
-                        .result
-                        .as_ref()
-                        .map_or(0, |result| result.len() as u64),
-                    ..answer.account.map_or_else(Usage::default, Usage::from)
-                };
-                (answer.job, outcome(answer, call, self.pid))
-            }
-            Results::List(next, results) => {
-                let result = results.next()?;
-                *next += 1;
-                (*next - 1, Ok(result))
-            }
-            Results::Parts(next, outcomes) => {
-                let outcome = outcomes.next()?;
-                *next += 1;
-                (*next - 1, outcome)
-            }
-        };
-        usage.argument_bytes = self.argument_bytes.next().map_or(0, u64::from);
-        Some(Report {
-            usage,
-            job,
-            worker: self.worker,
-            pid: self.pid,
-            outcome,
-        })
-    }
-}
-
-impl<R> Results<R> {
-    fn left(&self) -> u64 {
-        match self {
-            Results::Each(answers) => u64::from(answers.count),
-            Results::List(_, results) => results.len() as u64,
-            Results::Parts(_, outcomes) => outcomes.len() as u64,
-        }
-    }
-}
-
-/// Results that came as a list.
-enum List<R> {
-    Whole(Vec<R>),
-    /// Some are values that the Rust type does not take, though the WIT type has them.
-    Parts(Vec<Result<R, Fault>>),
-}
-
-/// The results in answers that are a list; `None` for answers that come one by one.
-fn list<R: DeserializeOwned>(answers: &Answers, call: &Call<'_>, pid: u32) -> Option<List<R>> {
-    let bytes = answers.list()?;
-    Some(match codec::decode(bytes, call.results()) {
-        Ok(results) => List::Whole(results),
-        Err(error) => List::Parts(parts(bytes, answers, call, pid, &error)),
-    })
-}
-
-/// The results of a list one by one: as dynamic values they can be told apart whatever the Rust type is.
-#[cold]
-fn parts<R: DeserializeOwned>(
-    bytes: &[u8],
-    answers: &Answers,
-    call: &Call<'_>,
-    pid: u32,
-    error: &dyn std::fmt::Display,
-) -> Vec<Result<R, Fault>> {
-    let jobs = answers.first..answers.first + u64::from(answers.count);
-    let Ok(values) = codec::decode::<Vec<Value>>(bytes, call.results()) else {
-        let fault = |job| fault_of(job, 1, pid, undecodable(call, error));
-        return jobs.map(|job| Err(fault(job))).collect();
-    };
-    let one = |(job, value): (u64, Value)| {
-        let mut bytes = Vec::new();
-        let fault = |error: &dyn std::fmt::Display| fault_of(job, 1, pid, undecodable(call, error));
-        codec::encode(&value, call.result(), &mut bytes).map_err(|error| fault(&error))?;
-        codec::decode(&bytes, call.result()).map_err(|error| fault(&error))
-    };
-    jobs.zip(values).map(one).collect()
-}
-
-/// The outcome that an answer is.
-#[inline]
-pub(super) fn outcome<R: DeserializeOwned>(
-    answer: Answer<'_>,
-    call: &Call<'_>,
-    pid: u32,
-) -> Result<R, Fault> {
-    let fault = |report| fault_of(answer.job, answer.attempt, pid, report);
-    let value = match answer.result.map_err(fault)? {
-        Encoded::Bytes(bytes) => codec::decode(bytes, call.result()),
-        Encoded::Numbers(numbers) => numbers.decode(call.result()),
-    };
-    value.map_err(|error| fault(undecodable(call, &error)))
-}
-
-fn fault_of(job: u64, attempt: u32, pid: u32, report: FaultReport) -> Fault {
-    Fault {
-        job,
-        attempt,
-        pid: Some(pid),
-        cause: report.cause,
-        backtrace: report.backtrace,
-        stderr: report.stderr,
-    }
-}
-
-#[cold]
-fn undecodable(call: &Call<'_>, error: &dyn std::fmt::Display) -> FaultReport {
-    FaultReport {
-        cause: Cause::Result(format!("it is no `{}`: {error}", call.result())),
-        backtrace: Vec::new(),
-        stderr: String::new(),
     }
 }
