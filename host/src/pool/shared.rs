@@ -199,7 +199,6 @@ impl Shared {
     /// is. `None` if the pool takes no more jobs.
     pub(super) fn run(&self, job: Jobs) -> Option<Run> {
         let task = job.owner.clone();
-        task.expect(1);
         let mut driver = self.driver();
         if !driver.begin() {
             return None;
@@ -208,7 +207,7 @@ impl Shared {
         let (mut driver, _) = self.drive(driver, &[&task], None, || task.is_done());
         driver.tasks -= 1;
         drop(driver);
-        task.take_only()
+        task.into_only()
     }
 
     /// Waits until `ready`, or until `deadline`, driving the pool or following the thread that does. Says whether it

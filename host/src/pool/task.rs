@@ -7,7 +7,7 @@ use crate::job::Fault;
 use crate::link::{Answers, Asked};
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 use std::thread::{Thread, ThreadId};
 use std::time::Duration;
@@ -48,7 +48,7 @@ pub(super) struct Task {
     cost_ns: AtomicU64,
     /// How large a chunk may be by now.
     grown: AtomicU64,
-    /// Jobs without an outcome yet; a task that is fed as it goes counts up and down. It goes down under the inbox's lock, so
+    /// Jobs without an outcome yet; a task that is fed as it goes counts up and down. It changes under the inbox's lock, so
     /// that nobody waits for what has come.
     missing: AtomicU64,
     inbox: Mutex<Inbox>,
@@ -128,7 +128,7 @@ impl Task {
             arrival: AtomicBool::new(false),
             cost_ns: AtomicU64::new(0),
             grown: AtomicU64::new(0),
-            missing: AtomicU64::new(0),
+            missing: AtomicU64::new(u64::from(home == Home::Call)),
             inbox: Mutex::default(),
         }
     }
@@ -158,9 +158,11 @@ impl Task {
         self.inbox.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Notes that so many more jobs are under way.
+    /// Notes that so many more jobs are under way. That of a [`Home::Call`] is from the start.
     pub(super) fn expect(&self, jobs: u64) {
-        self.missing.fetch_add(jobs, Ordering::Relaxed);
+        let _inbox = self.inbox();
+        let missing = self.missing.load(Ordering::Relaxed);
+        self.missing.store(missing + jobs, Ordering::Relaxed);
     }
 
     /// Puts outcomes into the inbox, and gives back who is to be told.
@@ -180,11 +182,9 @@ impl Task {
             Home::Call => inbox.only = Some(run),
             Home::Stream | Home::Handle => inbox.runs.push_back(run),
         }
-        let strike = |missing: u64| Some(missing.saturating_sub(came));
-        let missing = (self.missing)
-            .fetch_update(Ordering::Release, Ordering::Relaxed, strike)
-            .unwrap_or_default();
-        if self.home == Home::Stream || missing <= came {
+        let missing = self.missing.load(Ordering::Relaxed).saturating_sub(came);
+        self.missing.store(missing, Ordering::Release);
+        if self.home == Home::Stream || missing == 0 {
             std::mem::take(&mut inbox.waiters)
         } else {
             Vec::new()
@@ -218,9 +218,16 @@ impl Task {
             .retain(|other| !matches!(other, Waiter::Thread(other) if other.id() == thread));
     }
 
-    /// Takes the outcome of a [`Home::Call`]'s job, if it is there.
-    pub(super) fn take_only(&self) -> Option<Run> {
-        self.inbox().only.take()
+    /// The outcome of a [`Home::Call`]'s job, if it is there.
+    pub(super) fn into_only(self: Arc<Self>) -> Option<Run> {
+        // When the job is done, hardly ever has anybody else a hold of its task still.
+        match Arc::try_unwrap(self) {
+            Ok(task) => {
+                let inbox = task.inbox.into_inner();
+                inbox.unwrap_or_else(PoisonError::into_inner).only
+            }
+            Err(task) => task.inbox().only.take(),
+        }
     }
 
     /// Takes all runs that are there.
