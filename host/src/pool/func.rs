@@ -44,8 +44,11 @@ pub struct Func<'p, P, R> {
 #[derive(Clone, Copy)]
 pub(super) struct Call<'p> {
     pub(super) shared: &'p Arc<Shared>,
+    /// Its index in the description.
     pub(super) function: usize,
-    pub(super) shape: Shape,
+    signature: &'p Signature,
+    /// The type of what one job is given.
+    given: &'p Type,
 }
 
 impl std::fmt::Debug for Call<'_> {
@@ -156,11 +159,7 @@ where
                 format!("takes `{}`", type_name::<P>()),
             ));
         };
-        let call = Call {
-            shared,
-            function,
-            shape,
-        };
+        let call = Call::of(shared, function, shape);
         call.check_result::<R>()?;
         Ok(Func {
             call,
@@ -185,13 +184,24 @@ impl<'p> Call<'p> {
                 params,
             });
         }
-        let call = Call {
-            shared,
-            function,
-            shape,
-        };
+        let call = Call::of(shared, function, shape);
         call.check_result::<R>()?;
         Ok(call)
+    }
+
+    /// The function with this index, whose jobs are given in this shape.
+    pub(super) fn of(shared: &'p Arc<Shared>, function: usize, shape: Shape) -> Call<'p> {
+        let signature = &shared.signatures[function];
+        let given = match (shape, &signature.arguments) {
+            (Shape::Single, Type::Tuple(params)) => &params[0],
+            (_, arguments) => arguments,
+        };
+        Call {
+            shared,
+            function,
+            signature,
+            given,
+        }
     }
 
     fn check_result<R: DeserializeOwned>(&self) -> Result<(), FunctionError> {
@@ -209,20 +219,8 @@ impl<'p> Call<'p> {
         &self.shared.description.functions[self.function]
     }
 
-    fn signature(&self) -> &'p Signature {
-        &self.shared.signatures[self.function]
-    }
-
-    /// The type of what one job is given.
-    pub(super) fn given(&self) -> &'p Type {
-        match (self.shape, &self.signature().arguments) {
-            (Shape::Single, Type::Tuple(params)) => &params[0],
-            (_, arguments) => arguments,
-        }
-    }
-
     pub(super) fn result(&self) -> &'p Type {
-        &self.signature().result
+        &self.signature.result
     }
 
     /// A chunk of jobs from `first` on, each in a frame of its own.
@@ -233,6 +231,7 @@ impl<'p> Call<'p> {
     }
 
     /// Adds a job with these arguments to a chunk, and says how many bytes they take.
+    #[inline]
     pub(super) fn push<P: Serialize + ?Sized, O>(
         &self,
         arguments: &P,
@@ -242,7 +241,7 @@ impl<'p> Call<'p> {
         let mut bytes = 0;
         let pushed = chunk.push(|payload| {
             let start = payload.len();
-            codec::encode(arguments, self.given(), payload)?;
+            codec::encode(arguments, self.given, payload)?;
             bytes = (payload.len() - start) as u32;
             Ok(())
         });
@@ -268,7 +267,7 @@ impl<'p> Call<'p> {
     fn run<P: Serialize>(&self, arguments: &P) -> Result<Option<Run>, Error> {
         let mut job = self.chunk(Arc::new(self.task(Home::Call)), 0);
         // To copy a long list before it is sent would take as long as to send it.
-        match codec::only_list(arguments, self.given()) {
+        match codec::only_list(arguments, self.given) {
             Some((count, items)) if items.len() >= LONG_BYTES => lend(items, |items| {
                 let lent = job.borrow(count, items);
                 lent.map_err(|error| Error::Item {
@@ -286,14 +285,14 @@ impl<'p> Call<'p> {
 
     pub(super) fn task(&self, home: Home) -> Task {
         let list = (home == Home::Stream)
-            .then_some(self.signature().list)
+            .then_some(self.signature.list)
             .flatten();
         Task::new(self.function as u32, self.shared.chunk, home).with_list(list)
     }
 
     /// A list of results.
     pub(super) fn results(&self) -> &'p Type {
-        &self.signature().results
+        &self.signature.results
     }
 
     pub(super) fn all<P: Serialize, R: DeserializeOwned>(

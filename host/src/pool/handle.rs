@@ -1,7 +1,7 @@
 //! A job, or many, that someone started and will ask about later.
 
 use super::Error;
-use super::func::Call;
+use super::func::{Call, Shape};
 use super::reading::outcome;
 use super::shared::Shared;
 use super::task::{Home, Run, Task, Waiter};
@@ -229,11 +229,7 @@ impl<T> Handle<T> {
 
     fn take(&self) -> Result<T, Error> {
         // How the arguments were given no longer matters for reading the results.
-        let call = Call {
-            shared: &self.shared,
-            function: self.function,
-            shape: super::func::Shape::List,
-        };
+        let call = Call::of(&self.shared, self.function, Shape::List);
         (self.read)(call, self.task.take())
     }
 }
