@@ -221,6 +221,7 @@ impl From<TooLong> for FaultReport {
 }
 
 /// Appends a frame whose payload `write` appends. If that fails, `frames` is as it was.
+#[inline]
 pub(crate) fn put_frame<E: From<TooLong>>(
     kind: Kind,
     job: u32,

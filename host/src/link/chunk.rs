@@ -286,7 +286,8 @@ pub(crate) struct Answers {
     pub(crate) has_fault: bool,
     /// Whether they are the last of their chunk.
     pub(crate) is_last: bool,
-    is_list: bool,
+    /// Whether they are one list.
+    pub(crate) is_list: bool,
     /// How often the next job was started, this time included.
     attempt: u32,
     /// Whether each has an account at its end.

@@ -171,7 +171,7 @@ impl Task {
         let came = run.count();
         inbox.has_fault |= match &run {
             Run::Answers { answers, .. } => {
-                if answers.is_last && answers.list().is_some() {
+                if answers.is_last && answers.is_list {
                     self.refusals.store(0, Ordering::Relaxed);
                 }
                 answers.has_fault
